@@ -1,0 +1,1 @@
+//! What both binaries do alike: telemetry, signals, admin server.

@@ -1,0 +1,1 @@
+//! The document between operator and sidecar.

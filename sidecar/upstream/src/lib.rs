@@ -1,0 +1,1 @@
+//! A greeted, secured, authenticated connection to Zoho, and what its replies mean.

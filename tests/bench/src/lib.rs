@@ -1,0 +1,1 @@
+//! Load and sink for make bench, with TLS and AUTH.

@@ -1,0 +1,1 @@
+//! A Zoho that behaves as Zoho does, with faults on demand, for tests and CI.

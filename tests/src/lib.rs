@@ -1,0 +1,1 @@
+//! Actors and suites: real processes, real TLS, one ledger.
