@@ -1,1 +1,4 @@
 //! A greeted, secured, authenticated connection to Zoho, and what its replies mean.
+
+pub mod classify;
+pub mod failure;
