@@ -1,0 +1,112 @@
+//! The HTTP/1 listener for metrics and probes.
+//!
+//! It is small on purpose: GET and HEAD only, one request a connection, short buffers, few
+//! connections at a time, and no client can hold one for long.
+
+mod connection;
+mod response;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use response::Response;
+
+/// Connections that are served at a time; more wait in the kernel.
+const CONNECTIONS: usize = 32;
+/// How long accepting pauses when the system is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long answers that are under way may take at shutdown.
+const SHUTDOWN: Duration = Duration::from_millis(500);
+
+/// Makes the answer of one path. It is called on the runtime's thread: it must not block.
+pub type Handler = Box<dyn Fn() -> Response + Send + Sync>;
+
+/// The paths of a listener. Any other is answered 404 with the list of these.
+#[derive(Default)]
+pub struct Routes(Vec<(&'static str, Handler)>);
+
+impl Routes {
+    /// No path yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a path, such as `/metrics`, and what answers GET and HEAD there.
+    #[must_use]
+    pub fn get(
+        mut self,
+        path: &'static str,
+        handler: impl Fn() -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.0.push((path, Box::new(handler)));
+        self
+    }
+
+    fn answer(&self, path: &str) -> Response {
+        if let Some((_, handler)) = self.0.iter().find(|(known, _)| *known == path) {
+            return handler();
+        }
+        let known: Vec<&str> = self.0.iter().map(|(known, _)| *known).collect();
+        Response::text(404, format!("no such page; there are: {}", known.join(" ")))
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(path, _)| path))
+            .finish()
+    }
+}
+
+/// Serves until `shutdown`; then lets answers that are under way go out, for at most half a second.
+/// No task of it lives on after it returned.
+pub async fn serve(listener: TcpListener, routes: Routes, shutdown: CancellationToken) {
+    let routes = Arc::new(routes);
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        select! {
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            (stream, permit) = accept(&listener, &permits) => {
+                let routes = Arc::clone(&routes);
+                let shutdown = shutdown.clone();
+                connections.spawn(async move {
+                    connection::serve(stream, routes, shutdown).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(SHUTDOWN, ended).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// The next connection, once there is room for it. Cancel-safe.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // None only of a closed semaphore, which this one never is.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                tracing::warn!(%error, "accepting an admin connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
