@@ -23,7 +23,7 @@ fn known_reply(row: &rows::Row) -> Known {
     let mut stages = Stage::ALL.into_iter();
     let mut classes = Class::ALL.into_iter();
     Known {
-        name: format!("line {} ({})", row.line, row.row),
+        name: format!("line {} ({})", row.line, row.fact),
         stage: stages.find(|stage| stage.as_str() == row.stage).unwrap(),
         reply: ReplyDecoder::new().decode(&row.wire).unwrap().unwrap().0,
         class: classes.find(|class| class.as_str() == row.class).unwrap(),

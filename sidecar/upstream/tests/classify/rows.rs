@@ -6,7 +6,7 @@ pub(crate) struct Row {
     /// The line of the file, for messages.
     pub(crate) line: usize,
     /// Row of `docs/zoho.md`, or `-`.
-    pub(crate) row: String,
+    pub(crate) fact: String,
     /// The reply as it stands on the wire.
     pub(crate) wire: Vec<u8>,
     /// Name of the stage.
@@ -34,7 +34,7 @@ fn parse(line: usize, text: &str) -> Row {
     let wire = format!("{}\r\n", reply.replace("\\r\\n", "\r\n")).into_bytes();
     Row {
         line,
-        row: row.into(),
+        fact: row.into(),
         wire,
         stage: stage.into(),
         class: class.into(),
