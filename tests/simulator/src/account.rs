@@ -1,0 +1,395 @@
+//! Mailboxes: who may log in, as whom they may send, and what blocks them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::hosts::DataCentre;
+use crate::texts;
+
+/// A Zoho mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// The login: a full address, or `emailapikey` for `ZeptoMail`.
+    pub address: String,
+    /// The app password.
+    #[serde(skip)]
+    pub app_password: Option<String>,
+    /// The password of the account itself; refused with 535 under two-factor.
+    #[serde(skip)]
+    pub password: Option<String>,
+    /// Other addresses that it may send as. `@example.com` stands for every address of a domain
+    /// (the verified domains of a `ZeptoMail` agent).
+    pub aliases: Vec<String>,
+    /// Only the app password works.
+    pub two_factor: bool,
+    /// What was paid for.
+    pub plan: Plan,
+    /// Where the account lives; a login in another data centre is a wrong password.
+    pub data_centre: DataCentre,
+    /// The block that is in force.
+    pub blocked: Option<Block>,
+}
+
+/// The plan of an account (`docs/zoho.md plans`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// 150 recipients in a message.
+    #[default]
+    Paid,
+    /// 100 recipients in a message.
+    Free,
+    /// Logins over SMTP are refused with 535.
+    WithoutSmtp,
+}
+
+/// A block of the whole account, named by the reply that it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// R9 at the end of DATA.
+    UnusualActivity,
+    /// R9 with HTML inside, at the end of DATA.
+    UnusualActivityHtml,
+    /// R10 at the end of DATA.
+    OutgoingBlocked,
+    /// R11 at AUTH.
+    SenderAddressBlocked,
+}
+
+impl Block {
+    pub(crate) fn reply(self) -> &'static str {
+        match self {
+            Self::UnusualActivity => texts::UNUSUAL_ACTIVITY,
+            Self::UnusualActivityHtml => texts::UNUSUAL_ACTIVITY_HTML,
+            Self::OutgoingBlocked => texts::OUTGOING_BLOCKED,
+            Self::SenderAddressBlocked => texts::SENDER_BLOCKED,
+        }
+    }
+}
+
+/// A change of an account: what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountUpdate {
+    /// New app password.
+    pub app_password: Option<String>,
+    /// New password of the account itself.
+    pub password: Option<String>,
+    /// New list of aliases.
+    pub aliases: Option<Vec<String>>,
+    /// Only the app password works.
+    pub two_factor: Option<bool>,
+    /// New plan.
+    pub plan: Option<Plan>,
+    /// New data centre.
+    pub data_centre: Option<DataCentre>,
+    /// `Some(None)`, `null` in JSON, unblocks and forgets failed logins and the hour's messages.
+    #[serde(deserialize_with = "present")]
+    pub blocked: Option<Option<Block>>,
+}
+
+/// Tells `null` from an absent field.
+fn present<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<Block>>, D::Error> {
+    Option::deserialize(input).map(Some)
+}
+
+/// Why a login was refused. Zoho says 535 to nearly all of them; the simulator tells them apart
+/// so that a person can see what was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No such account.
+    UnknownUser,
+    /// An alias was used as the user name: log in with the account's own address.
+    AliasAsUsername,
+    /// The account lives in another data centre than the host that was asked.
+    OtherDataCentre,
+    /// SMTP is not in the plan.
+    WithoutSmtp,
+    /// The account password, where two-factor asks for an app password.
+    AppPasswordNeeded,
+    /// Wrong password.
+    WrongPassword,
+    /// AUTH PLAIN with an authorisation identity: leave it empty.
+    AuthorisationIdentity,
+    /// The account is blocked for logins (R11).
+    Blocked,
+    /// The credentials were right; a fault replied.
+    Fault,
+}
+
+/// Logins with one user name since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LoginCounts {
+    /// Logins that were answered 235.
+    pub ok: u64,
+    /// Logins that were refused.
+    pub refused: u64,
+    /// Both.
+    pub total: u64,
+    /// Why the last refused one was refused.
+    pub last_refusal: Option<Refusal>,
+}
+
+/// What a client gave to AUTH.
+pub(crate) struct Credentials {
+    pub(crate) authorisation: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+}
+
+impl Account {
+    /// A paid account in the US with one app password.
+    pub fn new(address: impl Into<String>, app_password: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            app_password: Some(app_password.into()),
+            password: None,
+            aliases: Vec::new(),
+            two_factor: false,
+            plan: Plan::default(),
+            data_centre: DataCentre::default(),
+            blocked: None,
+        }
+    }
+
+    /// Adds an address that the account may send as.
+    #[must_use]
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.aliases.push(alias.into());
+        self
+    }
+
+    /// Turns two-factor on: only the app password works, `password` is the account's own.
+    #[must_use]
+    pub fn two_factor(mut self, password: impl Into<String>) -> Self {
+        self.two_factor = true;
+        self.password = Some(password.into());
+        self
+    }
+
+    /// May the account send as `address`? ASCII case does not matter.
+    pub(crate) fn owns(&self, address: &str) -> bool {
+        let is_own = |own: &String| {
+            own.eq_ignore_ascii_case(address)
+                || (own.starts_with('@')
+                    && address
+                        .rfind('@')
+                        .is_some_and(|at| address[at..].eq_ignore_ascii_case(own)))
+        };
+        is_own(&self.address) || self.aliases.iter().any(is_own)
+    }
+
+    /// External recipients per message (`docs/zoho.md sending limits`).
+    pub(crate) fn recipients_limit(&self) -> usize {
+        if self.plan == Plan::Paid { 150 } else { 100 }
+    }
+
+    fn judge(&self, given: &Credentials, data_centre: DataCentre) -> Result<(), Refusal> {
+        let matches = |own: &Option<String>| own.as_deref() == Some(given.password.as_str());
+        if self.data_centre != data_centre {
+            Err(Refusal::OtherDataCentre)
+        } else if self.plan == Plan::WithoutSmtp {
+            Err(Refusal::WithoutSmtp)
+        } else if !given.authorisation.is_empty() {
+            Err(Refusal::AuthorisationIdentity)
+        } else if matches(&self.password) && self.two_factor {
+            Err(Refusal::AppPasswordNeeded)
+        } else if !matches(&self.app_password) && !matches(&self.password) {
+            Err(Refusal::WrongPassword)
+        } else if self.blocked == Some(Block::SenderAddressBlocked) {
+            Err(Refusal::Blocked)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn change(&mut self, update: AccountUpdate) {
+        self.app_password = update.app_password.or(self.app_password.take());
+        self.password = update.password.or(self.password.take());
+        self.aliases = update
+            .aliases
+            .unwrap_or_else(|| std::mem::take(&mut self.aliases));
+        self.two_factor = update.two_factor.unwrap_or(self.two_factor);
+        self.plan = update.plan.unwrap_or(self.plan);
+        self.data_centre = update.data_centre.unwrap_or(self.data_centre);
+        self.blocked = update.blocked.unwrap_or(self.blocked);
+    }
+}
+
+/// An account and what it did.
+#[derive(Debug)]
+struct Entry {
+    account: Account,
+    /// Refused logins since the last good one.
+    refused_in_a_row: u32,
+    /// When each mail of the last hour was accepted.
+    accepted: VecDeque<Duration>,
+}
+
+/// Limits that block an account; `None` never blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BlockRules {
+    pub(crate) messages_per_hour: Option<u32>,
+    pub(crate) failed_logins: Option<u32>,
+    pub(crate) rate_block: Option<Block>,
+}
+
+/// All accounts, by address, with the counts of logins by user name.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    entries: BTreeMap<String, Entry>,
+    logins: BTreeMap<String, LoginCounts>,
+}
+
+impl Accounts {
+    pub(crate) fn new(accounts: Vec<Account>) -> Self {
+        let entries = accounts.into_iter().map(|account| {
+            let key = account.address.to_ascii_lowercase();
+            (
+                key,
+                Entry {
+                    account,
+                    refused_in_a_row: 0,
+                    accepted: VecDeque::new(),
+                },
+            )
+        });
+        Self {
+            entries: entries.collect(),
+            logins: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<Account> {
+        self.entries
+            .values()
+            .map(|entry| entry.account.clone())
+            .collect()
+    }
+
+    pub(crate) fn find(&self, address: &str) -> Option<&Account> {
+        self.entries
+            .get(&address.to_ascii_lowercase())
+            .map(|entry| &entry.account)
+    }
+
+    pub(crate) fn logins(&self) -> &BTreeMap<String, LoginCounts> {
+        &self.logins
+    }
+
+    /// Changes an account, or creates it when there is none.
+    pub(crate) fn put(&mut self, address: &str, update: AccountUpdate) -> Account {
+        let entry = self
+            .entries
+            .entry(address.to_ascii_lowercase())
+            .or_insert_with(|| Entry {
+                account: Account {
+                    app_password: None,
+                    ..Account::new(address, "")
+                },
+                refused_in_a_row: 0,
+                accepted: VecDeque::new(),
+            });
+        if update.blocked == Some(None) {
+            entry.refused_in_a_row = 0;
+            entry.accepted.clear();
+        }
+        entry.account.change(update);
+        entry.account.clone()
+    }
+
+    pub(crate) fn remove(&mut self, address: &str) -> bool {
+        self.entries.remove(&address.to_ascii_lowercase()).is_some()
+    }
+
+    /// Zoho's verdict on one login.
+    pub(crate) fn judge_login(
+        &self,
+        given: &Credentials,
+        data_centre: DataCentre,
+    ) -> Result<(), Refusal> {
+        if let Some(account) = self.find(&given.username) {
+            return account.judge(given, data_centre);
+        }
+        let is_alias = self
+            .entries
+            .values()
+            .any(|entry| entry.account.owns(&given.username));
+        Err(if is_alias {
+            Refusal::AliasAsUsername
+        } else {
+            Refusal::UnknownUser
+        })
+    }
+
+    /// Counts one login as it was answered (`None`: not with a verdict); too many refused ones in
+    /// a row block the account.
+    pub(crate) fn count_login(
+        &mut self,
+        given: &Credentials,
+        said_ok: Option<bool>,
+        verdict: Result<(), Refusal>,
+        rules: BlockRules,
+    ) {
+        let username = given.username.to_ascii_lowercase();
+        let counts = self.logins.entry(username.clone()).or_default();
+        counts.total += 1;
+        match said_ok {
+            None => {}
+            Some(true) => counts.ok += 1,
+            Some(false) => {
+                counts.refused += 1;
+                counts.last_refusal = Some(verdict.err().unwrap_or(Refusal::Fault));
+            }
+        }
+        let Some(entry) = self.entries.get_mut(&username) else {
+            return;
+        };
+        match verdict {
+            Ok(()) => entry.refused_in_a_row = 0,
+            Err(Refusal::Blocked) => {}
+            Err(_) => entry.refused_in_a_row += 1,
+        }
+        if rules
+            .failed_logins
+            .is_some_and(|limit| entry.refused_in_a_row >= limit)
+        {
+            entry.account.blocked = Some(Block::SenderAddressBlocked);
+        }
+    }
+
+    /// The block that refuses a mail of this account now. Too many mails within the last hour
+    /// block the account until it is unblocked.
+    pub(crate) fn block_of(
+        &mut self,
+        address: &str,
+        now: Duration,
+        rules: BlockRules,
+    ) -> Option<Block> {
+        let entry = self.entries.get_mut(&address.to_ascii_lowercase())?;
+        let hour = Duration::from_secs(3600);
+        entry
+            .accepted
+            .retain(|then| now.saturating_sub(*then) < hour);
+        let sent = u32::try_from(entry.accepted.len()).unwrap_or(u32::MAX);
+        if rules.messages_per_hour.is_some_and(|limit| sent >= limit) {
+            let rate_block = rules.rate_block.unwrap_or(Block::UnusualActivity);
+            entry.account.blocked.get_or_insert(rate_block);
+        }
+        entry.account.blocked
+    }
+
+    /// Counts an accepted mail into the rolling hour.
+    pub(crate) fn accepted(&mut self, address: &str, now: Duration) {
+        if let Some(entry) = self.entries.get_mut(&address.to_ascii_lowercase()) {
+            entry.accepted.push_back(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
