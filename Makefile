@@ -1,0 +1,66 @@
+# One line per task; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+TOOLS := $(CURDIR)/target/tools
+BIN := target/debug
+
+.PHONY: help
+help: ## List the tasks
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build the sidecar and the simulator
+	cargo build --locked -p zohorelay-sidecar -p zoho-simulator
+
+.PHONY: demo
+demo: ## Watch mails go through a sidecar to a simulated Zoho, and see why the bad ones failed
+	@tests/demo/demo.sh
+
+.PHONY: demo-keep
+demo-keep: ## The demo's sidecar and simulator, left running until Ctrl-C
+	@tests/demo/demo.sh --keep
+
+.PHONY: test
+test: test-unit test-interop ## Run every test
+
+.PHONY: test-unit
+test-unit: ## Run the Rust tests: no programs but cargo and python3
+	cargo test --locked --workspace
+
+.PHONY: test-interop
+test-interop: ## Run mail through clients and servers that nobody here wrote (installs them)
+	@tests/interop/install.sh
+	cargo build --locked -p zohorelay-sidecar -p zoho-simulator
+	cargo test --locked -p zohorelay-tests --features interop --test 'interop*'
+
+.PHONY: bench
+bench: ## Measure speed and size (release build), side by side with sending straight to the sink
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) -p zohorelay-sidecar
+	cargo run --locked --release -p zohorelay-bench -- --sidecar target/$(HOST)/release/zohorelay-sidecar $(BENCH_ARGS)
+
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## Check format, lints and dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	@$(MAKE) --no-print-directory deny
+
+.PHONY: deny
+deny: $(TOOLS)/bin/cargo-deny ## Check licences, bans and sources of the dependencies
+	$(TOOLS)/bin/cargo-deny --all-features check bans licenses sources
+
+$(TOOLS)/bin/cargo-deny:
+	@echo "building cargo-deny into target/tools (a few minutes, once)"
+	cargo install --locked --root $(TOOLS) cargo-deny --version 0.20.2
+
+.PHONY: clean
+clean: ## Remove what was built
+	cargo clean
