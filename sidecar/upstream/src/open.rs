@@ -1,0 +1,186 @@
+//! From nothing to a logged-in connection: TCP, TLS, greeting, EHLO; then AUTH.
+
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::extension::ClientId;
+use tokio::time::{Instant, timeout_at};
+use zohorelay_config::Security;
+use zohorelay_smtp::reply::Reply;
+
+use crate::capabilities::Capabilities;
+use crate::connection::Connection;
+use crate::deadline::{self, step_end};
+use crate::dial::Link;
+use crate::failure::{Class, Failure, Stage};
+use crate::fault::{Fault, Lateness};
+use crate::starttls;
+use crate::submission::Progress;
+use crate::target::Target;
+use crate::tls::{HandshakeError, handshake};
+use crate::transport::Handle;
+
+/// A connection over TLS that knows what the server offers, and has not logged in.
+pub(crate) struct Greeted {
+    handle: Handle,
+    lettre: AsyncSmtpConnection,
+    offered: Capabilities,
+}
+
+/// Connects and greets. Nothing of the login is sent.
+pub(crate) async fn greet(
+    target: &Target,
+    deadline: Instant,
+    progress: &Progress,
+) -> Result<Greeted, Failure> {
+    progress.enter(Stage::Connect);
+    let link = dial(target, deadline).await?;
+    let (greeting, link) = match target.security {
+        Security::ImplicitTls => (None, link),
+        Security::StartTls => {
+            let (greeting, link) = starttls::negotiate(target, link, deadline, progress).await?;
+            (Some(greeting), link)
+        }
+    };
+    progress.enter(Stage::Tls);
+    let handle = secure(target, link, deadline).await?;
+    let greeting = match greeting {
+        Some(greeting) => greeting,
+        None => read_greeting(target, &handle, deadline, progress).await?,
+    };
+    say_ehlo(target, handle, &greeting, deadline, progress).await
+}
+
+async fn dial(target: &Target, deadline: Instant) -> Result<Box<dyn Link>, Failure> {
+    match timeout_at(deadline, target.dialer.dial(&target.host, target.port)).await {
+        Ok(Ok(link)) => Ok(link),
+        Ok(Err(error)) => {
+            let mut failure = Failure::new(
+                Class::Connect,
+                Stage::Connect,
+                &target.host,
+                error.to_string(),
+            );
+            failure.egress_suspected = error.is_egress_suspected();
+            Err(failure)
+        }
+        Err(_) => Err(Fault::Late(Lateness::Deadline).into_failure(Stage::Connect, &target.host)),
+    }
+}
+
+async fn secure(
+    target: &Target,
+    link: Box<dyn Link>,
+    deadline: Instant,
+) -> Result<Handle, Failure> {
+    let limit = deadline::HANDSHAKE;
+    let shaken = handshake(&target.tls, &target.server_name, link);
+    match timeout_at(step_end(limit, deadline), shaken).await {
+        Ok(Ok(stream)) => Ok(Handle::new(stream)),
+        Ok(Err(error)) => Err(refuse_tls(target, &error)),
+        Err(_) => {
+            let fault = Fault::Late(Lateness::of(limit, deadline));
+            Err(fault.into_failure(Stage::Tls, &target.host))
+        }
+    }
+}
+
+fn refuse_tls(target: &Target, error: &HandshakeError) -> Failure {
+    let class = match (error, target.security) {
+        (HandshakeError::Closed, _) => Class::Connect,
+        // The server agreed to TLS; whoever sent those bytes is in between.
+        (HandshakeError::NotTls, Security::StartTls) => Class::Protocol,
+        (HandshakeError::NotTls, Security::ImplicitTls) | (HandshakeError::Refused(_), _) => {
+            Class::Tls
+        }
+    };
+    let detail = format!("securing the connection: {error}");
+    Failure::new(class, Stage::Tls, &target.host, detail)
+}
+
+async fn read_greeting(
+    target: &Target,
+    handle: &Handle,
+    deadline: Instant,
+    progress: &Progress,
+) -> Result<Reply, Failure> {
+    progress.enter(Stage::Greeting);
+    let limit = deadline::HANDSHAKE;
+    let fault = match timeout_at(step_end(limit, deadline), handle.reply()).await {
+        Ok(Ok(reply)) if reply.code() == 220 => return Ok(reply),
+        Ok(Ok(reply)) => Fault::Reply(reply),
+        Ok(Err(broken)) => Fault::Broken(broken),
+        Err(_) => Fault::Late(Lateness::of(limit, deadline)),
+    };
+    Err(fault.into_failure(Stage::Greeting, &target.host))
+}
+
+/// lettre reads the greeting and says EHLO. There is no HELO: without EHLO there is no login.
+async fn say_ehlo(
+    target: &Target,
+    handle: Handle,
+    greeting: &Reply,
+    deadline: Instant,
+    progress: &Progress,
+) -> Result<Greeted, Failure> {
+    let failed = |fault: Fault| fault.into_failure(Stage::Ehlo, &target.host);
+    progress.enter(Stage::Ehlo);
+    handle.begin(Stage::Ehlo);
+    handle.hand_over(greeting);
+    let limit = deadline::HANDSHAKE;
+    let name = ClientId::Domain(target.ehlo_name.clone());
+    let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(handle.clone()), &name);
+    let lettre = timeout_at(step_end(limit, deadline), greeted)
+        .await
+        .map_err(|_| failed(Fault::Late(Lateness::of(limit, deadline))))?;
+    let reply = handle.outcome().map_err(|broken| failed(broken.into()))?;
+    match lettre {
+        Ok(lettre) if reply.code() == 250 => Ok(Greeted {
+            offered: Capabilities::parse(&reply),
+            handle,
+            lettre,
+        }),
+        _ => Err(failed(Fault::Reply(reply))),
+    }
+}
+
+impl Greeted {
+    /// Logs in, once, by PLAIN or else by LOGIN.
+    pub(crate) async fn log_in(
+        mut self,
+        target: &Target,
+        deadline: Instant,
+        progress: &Progress,
+    ) -> Result<Connection, Failure> {
+        progress.enter(Stage::Auth);
+        if !self.offered.auth_plain && !self.offered.auth_login {
+            let detail = "logging in: the server offers neither AUTH PLAIN nor AUTH LOGIN";
+            return Err(Failure::new(
+                Class::Protocol,
+                Stage::Auth,
+                &target.host,
+                detail,
+            ));
+        }
+        let failed = |fault: Fault| fault.into_failure(Stage::Auth, &target.host);
+        self.handle.begin(Stage::Auth);
+        let login = &target.login;
+        let credentials =
+            Credentials::new(login.username.clone(), login.password.expose().to_owned());
+        let limit = deadline::COMMAND;
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        let done = self.lettre.auth(&mechanisms, &credentials);
+        // lettre's own result is not used: its error would quote the dialog.
+        timeout_at(step_end(limit, deadline), done)
+            .await
+            .map(drop)
+            .map_err(|_| failed(Fault::Late(Lateness::of(limit, deadline))))?;
+        let reply = self
+            .handle
+            .outcome()
+            .map_err(|broken| failed(broken.into()))?;
+        if reply.code() != 235 {
+            return Err(failed(Fault::Reply(reply)));
+        }
+        Ok(Connection::new(self.handle, self.lettre, self.offered))
+    }
+}
