@@ -45,8 +45,7 @@ impl Document {
         namespace
             .as_deref()
             .map_or(Ok(()), |namespace| label("namespace", namespace))?;
-        uid.as_deref()
-            .map_or(Ok(()), |uid| text("uid", uid, bounds::UID_BYTES_MAX))?;
+        optional_text("uid", uid.as_deref(), bounds::UID_BYTES_MAX)?;
         check_addresses(addresses)?;
         check_upstream(upstream)?;
         text("login.username", username, bounds::USERNAME_BYTES_MAX)?;
@@ -75,13 +74,11 @@ fn check_addresses(addresses: &Addresses) -> Check {
         display_name,
         aliases,
     } = addresses;
-    if let Some(display_name) = display_name {
-        text(
-            "addresses.displayName",
-            display_name,
-            bounds::DISPLAY_NAME_BYTES_MAX,
-        )?;
-    }
+    optional_text(
+        "addresses.displayName",
+        display_name.as_deref(),
+        bounds::DISPLAY_NAME_BYTES_MAX,
+    )?;
     if aliases.len() > bounds::ALIASES_MAX {
         let problem = format!(
             "at most {} aliases are taken; remove some",
@@ -281,10 +278,7 @@ fn seconds(path: &str, value: Duration, allowed: RangeInclusive<u64>) -> Check {
 /// Text that may reach the wire: something, not too long, on one line.
 fn text(path: &str, value: &str, bytes_max: usize) -> Check {
     if value.is_empty() {
-        return refuse(
-            path,
-            "this is empty; set it, or leave it out where it is optional",
-        );
+        return refuse(path, "this is empty; set it");
     }
     if value.len() > bytes_max {
         return refuse(
@@ -293,13 +287,22 @@ fn text(path: &str, value: &str, bytes_max: usize) -> Check {
         );
     }
     if value.bytes().any(|byte| byte.is_ascii_control()) {
-        return refuse(
-            path,
-            "a control character stands here, such as a line end or NUL; remove it (a Secret made \
-             from a file often ends with a line end)",
-        );
+        let hint = match path.split_once('.') {
+            Some(("login", _)) => " (a Secret made from a file often ends with a line end)",
+            _ => "",
+        };
+        let what = "a control character stands here, such as a line end or NUL; remove it";
+        return refuse(path, format!("{what}{hint}"));
     }
     Ok(())
+}
+
+fn optional_text(path: &str, value: Option<&str>, bytes_max: usize) -> Check {
+    match value {
+        None => Ok(()),
+        Some("") => refuse(path, "this is empty; leave it out, or set it"),
+        Some(value) => text(path, value, bytes_max),
+    }
 }
 
 fn label(path: &str, value: &str) -> Check {

@@ -12,10 +12,12 @@
 
 pub mod bounds;
 mod check;
+mod convert;
 pub mod document;
 pub mod error;
 pub mod file;
 mod load;
+mod parse;
 pub mod password;
 mod wire;
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::document::{ForeignFrom, HoldReason, LineEndings, Security, Service, UnknownOutcome};
+use crate::parse::{object, optional_object};
 use crate::password::{self, Password};
 
 #[derive(Serialize, Deserialize)]
@@ -17,15 +18,25 @@ pub(crate) struct WireDocument {
     pub(crate) uid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) revision: Option<u64>,
+    #[serde(deserialize_with = "object")]
     pub(crate) addresses: WireAddresses,
+    #[serde(deserialize_with = "object")]
     pub(crate) upstream: WireUpstream,
+    #[serde(deserialize_with = "object")]
     pub(crate) login: WireLogin,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(crate) sender_policy: Option<WireSenderPolicy>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(crate) delivery: Option<WireDelivery>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(crate) limits: Option<WireLimits>,
     pub(crate) line_endings: Option<LineEndings>,
     pub(crate) suspend: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_object",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(crate) hold: Option<WireHold>,
     pub(crate) retry: Option<u64>,
 }
@@ -66,7 +77,7 @@ pub(crate) struct WireSenderPolicy {
     pub(crate) foreign_calendar: Option<ForeignFrom>,
 }
 
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Clone, Copy, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WireDelivery {
     pub(crate) deadline_seconds: Option<u64>,
@@ -74,7 +85,7 @@ pub(crate) struct WireDelivery {
     pub(crate) unknown_outcome: Option<UnknownOutcome>,
 }
 
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Clone, Copy, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WireLimits {
     #[serde(skip_serializing_if = "Option::is_none")]
