@@ -84,6 +84,7 @@ fn plainly(expected: &str) -> &str {
         "u64" => "a whole number, 0 or more,",
         "a boolean" => "true or false",
         "a sequence" => "a list",
+        "unit" => "one name as text",
         other => other,
     }
 }

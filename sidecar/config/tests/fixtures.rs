@@ -11,6 +11,7 @@ use zohorelay_config::{
     Delivery, Document, ForeignFrom, Hold, HoldReason, Limits, LineEndings, Security, SenderPolicy,
     Service, UnknownOutcome,
 };
+use zohorelay_smtp::address::Address;
 
 /// Stands in each fixture where a password is, or where a password was put by mistake.
 const CANARIES: [&str; 2] = ["canary-8f3a", "80738303"];
@@ -103,11 +104,7 @@ fn the_full_document_is_read_field_by_field() {
         document.addresses.display_name.as_deref(),
         Some("Example Billing")
     );
-    let all: Vec<&str> = document
-        .addresses
-        .all()
-        .map(|address| address.as_str())
-        .collect();
+    let all: Vec<&str> = document.addresses.all().map(Address::as_str).collect();
     assert_eq!(
         all,
         [
@@ -199,20 +196,20 @@ fn each_bad_document_is_refused_with_the_text_beside_it() {
         paths.len(),
         "a text for each document and none besides"
     );
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for path in paths {
         let error = Document::load_file(&path)
             .expect_err(&path.display().to_string())
             .to_string();
         let expected = fs::read_to_string(path.with_extension("txt")).unwrap();
         if expected.trim_end() != error {
-            wrong += &format!(
-                "{}\n  expected {expected}  but was  {error}\n",
-                path.display()
-            );
+            wrong.push((path, expected, error));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(
+        wrong.is_empty(),
+        "document, expected text, text: {wrong:#?}"
+    );
 }
 
 #[test]
