@@ -8,3 +8,5 @@ pub const USAGE: u8 = 64;
 pub const UNAVAILABLE: u8 = 69;
 /// A file cannot be written.
 pub const CANNOT_CREATE: u8 = 73;
+/// A fault of ours.
+pub const SOFTWARE: u8 = 70;
