@@ -1,6 +1,6 @@
 //! Load and sink in one process: what one counts, the other counts too.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::time::Duration;
