@@ -4,4 +4,13 @@
 //! decision about framing stands here, so that no caller ever looks for a line end itself.
 
 pub mod address;
+pub mod data;
 pub mod reply;
+pub mod session;
+
+mod auth;
+mod base64;
+mod command;
+mod line;
+mod scan;
+mod wiped;
