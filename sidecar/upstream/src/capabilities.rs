@@ -1,15 +1,14 @@
 //! What the server offers in its reply to EHLO (RFC 5321 section 4.1.1.1).
 
-use std::fmt::Write as _;
-
+use lettre::transport::smtp::authentication::Mechanism;
 use zohorelay_smtp::reply::Reply;
 
 /// The extensions that we use. Keywords are case-insensitive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Capabilities {
     pub(crate) starttls: bool,
-    pub(crate) auth_plain: bool,
-    pub(crate) auth_login: bool,
+    /// How to log in: PLAIN where it is offered, else LOGIN.
+    pub(crate) mechanism: Option<Mechanism>,
     /// Whether MAIL takes SIZE= (RFC 1870).
     pub(crate) size: bool,
     /// The largest mail, where the server names one.
@@ -30,10 +29,7 @@ impl Capabilities {
                 let limit = words.next().and_then(|word| word.parse().ok());
                 offered.size_limit_bytes = limit.filter(|limit| *limit > 0);
             } else if keyword.eq_ignore_ascii_case("AUTH") {
-                for mechanism in words {
-                    offered.auth_plain |= mechanism.eq_ignore_ascii_case("PLAIN");
-                    offered.auth_login |= mechanism.eq_ignore_ascii_case("LOGIN");
-                }
+                words.for_each(|word| offered.add_mechanism(word));
             }
         }
         offered
@@ -47,19 +43,18 @@ impl Capabilities {
 
     /// A reply to EHLO that says only this, for a reader that knows upper-case keywords only.
     pub(crate) fn render(self, code: u16) -> String {
-        let mechanisms = match (self.auth_plain, self.auth_login) {
-            (false, false) => None,
-            (true, false) => Some("PLAIN"),
-            (false, true) => Some("LOGIN"),
-            (true, true) => Some("PLAIN LOGIN"),
-        };
-        let mut text = format!("{code}-server\r\n");
-        if let Some(mechanisms) = mechanisms {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{code}-AUTH {mechanisms}\r\n");
+        match self.mechanism {
+            Some(mechanism) => format!("{code}-server\r\n{code} AUTH {mechanism}\r\n"),
+            None => format!("{code} server\r\n"),
         }
-        let _ = write!(text, "{code} END\r\n");
-        text
+    }
+
+    fn add_mechanism(&mut self, word: &str) {
+        if word.eq_ignore_ascii_case("PLAIN") {
+            self.mechanism = Some(Mechanism::Plain);
+        } else if word.eq_ignore_ascii_case("LOGIN") {
+            self.mechanism.get_or_insert(Mechanism::Login);
+        }
     }
 }
 
@@ -78,12 +73,23 @@ mod tests {
             offered,
             Capabilities {
                 starttls: true,
-                auth_plain: true,
-                auth_login: true,
+                mechanism: Some(Mechanism::Plain),
                 size: true,
                 size_limit_bytes: Some(53_477_376),
             }
         );
+    }
+
+    #[test]
+    fn plain_is_preferred_and_login_is_known() {
+        for (line, mechanism) in [
+            ("AUTH PLAIN LOGIN", Some(Mechanism::Plain)),
+            ("AUTH LOGIN PLAIN", Some(Mechanism::Plain)),
+            ("AUTH LOGIN XOAUTH2", Some(Mechanism::Login)),
+            ("AUTH CRAM-MD5", None),
+        ] {
+            assert_eq!(parse(&["mx", line]).mechanism, mechanism, "{line}");
+        }
     }
 
     #[test]

@@ -153,13 +153,15 @@ async fn connect_one(address: SocketAddr) -> Result<TcpStream, ConnectError> {
     let stream = timeout(deadline::CONNECT, TcpStream::connect(address))
         .await
         .map_err(|_| ConnectError::Timeout)?
-        .map_err(connect_error)?;
-    stream.set_nodelay(true).map_err(connect_error)?;
+        .map_err(|error| connect_error(&error))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| connect_error(&error))?;
     Ok(stream)
 }
 
 /// The kernel's own patience may end before ours.
-fn connect_error(error: std::io::Error) -> ConnectError {
+fn connect_error(error: &std::io::Error) -> ConnectError {
     match error.kind() {
         std::io::ErrorKind::TimedOut => ConnectError::Timeout,
         kind => ConnectError::Io(kind),

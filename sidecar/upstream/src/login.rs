@@ -3,17 +3,18 @@
 //! A refused login is a listed cause of blocked mailboxes, so nothing here ever tries one twice.
 
 use tokio::sync::{Mutex, MutexGuard};
+use zohorelay_smtp::reply::Reply;
 
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 
 /// What a login came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Login {
     /// The server said 235.
     Ok,
-    /// The server said 5yz.
-    Refused,
+    /// The server said 5yz, which means this.
+    Refused(Class),
     /// Anything else: 4yz, no answer, or the delivery was dropped meanwhile.
     Error,
 }
@@ -55,7 +56,7 @@ impl<'a> Report<'a> {
     pub(crate) fn close(mut self, logged_in: &Result<Connection, Failure>) {
         self.result = match logged_in {
             Ok(_) => Login::Ok,
-            Err(failure) if is_refusal(failure) => Login::Refused,
+            Err(failure) if is_refusal(failure) => Login::Refused(failure.class),
             Err(_) => Login::Error,
         };
     }
@@ -68,8 +69,5 @@ impl Drop for Report<'_> {
 }
 
 fn is_refusal(failure: &Failure) -> bool {
-    failure
-        .reply
-        .as_ref()
-        .is_some_and(|reply| reply.is_permanent())
+    failure.reply.as_ref().is_some_and(Reply::is_permanent)
 }

@@ -1,6 +1,6 @@
 //! From nothing to a logged-in connection: TCP, TLS, greeting, EHLO; then AUTH.
 
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::time::{Instant, timeout_at};
@@ -152,7 +152,7 @@ impl Greeted {
         progress: &Progress,
     ) -> Result<Connection, Failure> {
         progress.enter(Stage::Auth);
-        if !self.offered.auth_plain && !self.offered.auth_login {
+        let Some(mechanism) = self.offered.mechanism else {
             let detail = "logging in: the server offers neither AUTH PLAIN nor AUTH LOGIN";
             return Err(Failure::new(
                 Class::Protocol,
@@ -160,14 +160,14 @@ impl Greeted {
                 &target.host,
                 detail,
             ));
-        }
+        };
         let failed = |fault: Fault| fault.into_failure(Stage::Auth, &target.host);
         self.handle.begin(Stage::Auth);
         let login = &target.login;
         let credentials =
             Credentials::new(login.username.clone(), login.password.expose().to_owned());
         let limit = deadline::COMMAND;
-        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        let mechanisms = [mechanism];
         let done = self.lettre.auth(&mechanisms, &credentials);
         // lettre's own result is not used: its error would quote the dialog.
         timeout_at(step_end(limit, deadline), done)

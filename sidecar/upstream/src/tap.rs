@@ -50,9 +50,10 @@ impl Tap {
                 let text = line.get(4..).unwrap_or_default();
                 !text.is_empty() && text.trim().is_empty()
             };
-            match String::from_utf8_lossy(bytes).lines().any(is_blank) {
-                true => Err(Violation::BlankCapability),
-                false => Ok(()),
+            if String::from_utf8_lossy(bytes).lines().any(is_blank) {
+                Err(Violation::BlankCapability)
+            } else {
+                Ok(())
             }
         })
     }

@@ -144,17 +144,4 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
     }
-
-    #[test]
-    fn two_configurations_share_no_session_store() {
-        let roots = Arc::new(RootCertStore::empty());
-        let one = client_config(&roots, None).unwrap();
-        let other = client_config(&roots, None).unwrap();
-        let store = |config: &ClientConfig| format!("{:?}", config.resumption);
-        assert!(store(&one).contains("store"));
-        assert!(!std::ptr::eq(
-            &raw const one.resumption,
-            &raw const other.resumption
-        ));
-    }
 }

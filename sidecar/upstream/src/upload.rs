@@ -126,7 +126,7 @@ impl Upload<'_> {
         let mut length = 0;
         while length < CHUNK_BYTES {
             let read = content.read(&mut self.buffers.content[length..]).await;
-            match read.map_err(unreadable)? {
+            match read.map_err(|error| unreadable(&error))? {
                 0 => return Ok((length, true)),
                 read => length += read,
             }
@@ -233,7 +233,7 @@ impl Upload<'_> {
     }
 }
 
-fn unreadable(error: io::Error) -> Halt {
+fn unreadable(error: &io::Error) -> Halt {
     Halt::Content(format!("reading the content ({})", error.kind()))
 }
 

@@ -82,6 +82,39 @@ fn every_code_of_the_tables_is_a_label() {
     assert_eq!(known_code(599), None);
 }
 
+fn doc(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/");
+    std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+}
+
+#[test]
+fn every_class_has_a_section_and_a_symptom_in_troubleshooting() {
+    let page = doc("troubleshooting.md");
+    for class in Class::ALL {
+        assert!(
+            page.contains(&format!("\n## {class}\n")),
+            "{class} has no section"
+        );
+        assert!(
+            page.contains(&format!("[{class}](#{class}) |")),
+            "{class} has no symptom"
+        );
+    }
+}
+
+#[test]
+fn every_known_reply_stands_on_the_page_that_the_rules_cite() {
+    let page = doc("zoho.md");
+    for row in rows::read().iter().filter(|row| row.fact != "-") {
+        let start = format!("\n| {} | ", row.fact);
+        let line = page
+            .split_once(&start)
+            .and_then(|(_, rest)| rest.lines().next());
+        let line = line.unwrap_or_else(|| panic!("{} is not on the page", row.fact));
+        assert!(line.contains(&row.class), "{}: {}", row.fact, row.class);
+    }
+}
+
 proptest! {
     /// Whatever an application puts into its From, the refusal of it is a relay denial.
     #[test]
