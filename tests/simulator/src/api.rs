@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::AccountUpdate;
-use crate::fault::{Action, Fault};
+use crate::action::Action;
+use crate::fault::Fault;
 use crate::store::Mail;
 use crate::world::World;
 

@@ -23,7 +23,7 @@ pub(crate) struct Content {
     /// As on the wire, still stuffed, without the line that ends it.
     pub(crate) wire: Vec<u8>,
     /// With the stuffed dots taken out.
-    pub(crate) content: Vec<u8>,
+    pub(crate) unstuffed: Vec<u8>,
     pub(crate) defects: ContentDefects,
     /// Bytes on the wire without the line that ends it, also those that were not kept.
     pub(crate) wire_bytes: u64,
@@ -115,7 +115,7 @@ impl Decoder {
         self.wire(byte);
         self.taken.size_bytes += 1;
         if self.taken.size_bytes <= self.keep_bytes {
-            self.taken.content.push(byte);
+            self.taken.unstuffed.push(byte);
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
         for (wire, content, bare_cr, bare_lf, nul) in ROWS {
             for step in 1..=wire.len() {
                 let taken = decode(wire, step);
-                assert_eq!(taken.content, content, "{wire:?} by {step}");
+                assert_eq!(taken.unstuffed, content, "{wire:?} by {step}");
                 assert_eq!(taken.wire, wire[..wire.len() - 3], "{wire:?} by {step}");
                 let defects = taken.defects;
                 assert_eq!(
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(decoder.take(b"abcdefgh\r\n.\r\n"), (13, true));
         let taken = decoder.finish();
         assert_eq!(
-            (taken.size_bytes, taken.content.as_slice()),
+            (taken.size_bytes, taken.unstuffed.as_slice()),
             (10, b"abcd".as_slice())
         );
         assert_eq!(taken.wire, b"abcd");

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::action::Action;
 use crate::content::{Content, Decoder};
 use crate::dialogue::takes_effect;
-use crate::fault::{Action, Point, Stage};
+use crate::fault::{Point, Stage};
 use crate::from_check;
 use crate::options::Wording;
 use crate::session::{End, Session, Transaction};
@@ -121,7 +122,7 @@ impl Session {
         if content.size_bytes > options.size_limit_bytes {
             return texts::TOO_LARGE.to_owned();
         }
-        if let Err(denied) = from_check::check(account, &mail.reverse_path, &content.content) {
+        if let Err(denied) = from_check::check(account, &mail.reverse_path, &content.unstuffed) {
             return match options.wording {
                 Wording::Old => texts::relay_denied_as(&denied.echo),
                 Wording::New => texts::RELAY_DENIED.to_owned(),
@@ -130,7 +131,7 @@ impl Session {
         let mut refusals = options
             .policies
             .iter()
-            .filter_map(|p| p.refusal(&content.content));
+            .filter_map(|p| p.refusal(&content.unstuffed));
         refusals.next().unwrap_or(texts::ACCEPTED).to_owned()
     }
 
@@ -150,7 +151,7 @@ impl Session {
             size_bytes: content.size_bytes,
             defects: content.defects,
             answered: false,
-            content: Arc::from(content.content),
+            content: Arc::from(content.unstuffed),
             wire: Arc::from(content.wire),
         })
     }

@@ -1,8 +1,9 @@
 //! Zoho's side of the dialogue, command by command (`docs/zoho.md session`).
 
-use crate::account::Credentials;
+use crate::account::{Account, Credentials, Refusal};
+use crate::action::Action;
 use crate::command::{Command, Path};
-use crate::fault::{Action, Point, Stage};
+use crate::fault::{Point, Stage};
 use crate::login::{decode, parse_plain};
 use crate::session::{End, Session, Transaction};
 use crate::texts;
@@ -152,7 +153,7 @@ impl Session {
             let verdict = accounts.judge_login(given, self.data_centre);
             let usual = match verdict {
                 Ok(()) => texts::AUTH_OK,
-                Err(crate::account::Refusal::Blocked) => texts::SENDER_BLOCKED,
+                Err(Refusal::Blocked) => texts::SENDER_BLOCKED,
                 Err(_) => texts::AUTH_FAILED,
             };
             let heard = Action::heard(action.as_ref(), usual);
@@ -258,7 +259,7 @@ impl Session {
         }
         let accounts = self.world.accounts();
         let account = self.login.as_deref().and_then(|login| accounts.find(login));
-        let limit = account.map_or(usize::MAX, crate::account::Account::recipients_limit);
+        let limit = account.map_or(usize::MAX, Account::recipients_limit);
         if transaction.recipients.len() >= limit {
             return Err(texts::TOO_MANY_RECIPIENTS.to_owned());
         }

@@ -8,6 +8,8 @@
 //! Nothing depends on the wall clock: time is what [`Running::advance`] says plus tokio's own.
 
 mod account;
+mod accounts;
+mod action;
 mod api;
 mod clock;
 mod command;
@@ -29,8 +31,9 @@ mod tls;
 mod wire;
 mod world;
 
-pub use account::{Account, AccountUpdate, Block, LoginCounts, Plan, Refusal};
-pub use fault::{Action, ArmedFault, EndlessReply, Fault, FaultError, Raw, Stage, Then};
+pub use account::{Account, AccountUpdate, Block, BlockChange, LoginCounts, Plan, Refusal};
+pub use action::{Action, EndlessReply, Raw, Then};
+pub use fault::{ArmedFault, Fault, FaultError, Stage};
 pub use hosts::{DataCentre, PUBLISHED_HOSTS};
 pub use options::{Options, Wording};
 pub use policy::MessagePolicy;

@@ -71,7 +71,7 @@ struct Arguments {
     /// A message policy to turn on: subject, virus or executable. May be repeated.
     #[arg(long = "policy", value_name = "POLICY")]
     policies: Vec<MessagePolicy>,
-    /// Another name or address for the certificate, beside localhost, 127.0.0.1, ::1 and Zoho's
+    /// Another name or address for the certificate, beside localhost, its addresses and Zoho's
     /// published hosts. May be repeated.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,

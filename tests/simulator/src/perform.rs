@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::fault::{Action, EndlessReply, Stage, Then};
+use crate::action::{Action, EndlessReply, Then};
+use crate::fault::Stage;
 use crate::session::{End, Session};
 
 const GARBAGE_BYTES: usize = 256;
@@ -33,7 +34,7 @@ impl Session {
             Some(Action::Close | Action::RefuseHandshake) => Err(End::FaultClose),
             Some(Action::Garbage) => self.write(&self.garbage()).await,
             Some(Action::AcceptThen(then)) => Err(self.leave(then).await),
-            Some(Action::ExtraReply(text)) => {
+            Some(Action::ExtraReply(text) | Action::InjectAfterStartTls { text, late: false }) => {
                 self.write(&[usual.as_bytes(), &text.0].concat()).await
             }
             Some(Action::Delay { ms }) => {
@@ -41,9 +42,6 @@ impl Session {
                 self.write(usual.as_bytes()).await
             }
             Some(Action::SplitReply) => self.split(usual).await,
-            Some(Action::InjectAfterStartTls { text, late: false }) => {
-                self.write(&[usual.as_bytes(), &text.0].concat()).await
-            }
             Some(Action::InjectAfterStartTls { text, late: true }) => {
                 self.write(usual.as_bytes()).await?;
                 if let Some(tcp) = self.wire.tcp() {

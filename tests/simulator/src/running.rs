@@ -11,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::account::{Account, AccountUpdate, LoginCounts};
-use crate::fault::{Action, ArmedFault, Fault, FaultError};
+use crate::account::{Account, AccountUpdate, BlockChange, LoginCounts};
+use crate::action::Action;
+use crate::fault::{ArmedFault, Fault, FaultError};
 use crate::options::Options;
 use crate::store::{ConnectionRecord, Mail, Port};
 use crate::tls::CertificateError;
@@ -194,13 +195,11 @@ impl Running {
 
     /// Ends a block and forgets what led to it.
     pub fn unblock(&self, address: &str) -> Account {
-        self.put_account(
-            address,
-            AccountUpdate {
-                blocked: Some(None),
-                ..Default::default()
-            },
-        )
+        let update = AccountUpdate {
+            blocked: BlockChange::Unblock,
+            ..AccountUpdate::default()
+        };
+        self.put_account(address, update)
     }
 
     /// Arms a fault; returns its number.

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use crate::fault::{Action, Point, Stage};
+use crate::action::Action;
+use crate::fault::{Point, Stage};
 use crate::hosts::DataCentre;
 use crate::store::{ConnectionRecord, Port};
 use crate::texts;

@@ -72,6 +72,10 @@ pub enum Port {
 }
 
 /// What happened on one connection.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact that a test may ask for"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionRecord {
     /// Number of the connection over both ports, from 1.

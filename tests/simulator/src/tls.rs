@@ -112,7 +112,7 @@ impl Authority {
         names.extend(PUBLISHED_HOSTS.iter().map(|(host, _)| (*host).to_owned()));
         names.extend(hosts.iter().cloned());
         let (ca_pem, issuer) = authority("zoho-simulator CA")?;
-        let good = issue(leaf(&names, "zoho-simulator")?, &issuer)?;
+        let good = issue(&leaf(&names, "zoho-simulator")?, &issuer)?;
         Ok(Self {
             ca_pem,
             issuer,
@@ -143,14 +143,14 @@ impl Authority {
                 params.not_before = date_time_ymd(2019, 1, 1);
                 params.not_after = date_time_ymd(2020, 1, 1);
             }
-            Certificate::UnknownRoot => return issue(params, &authority("zoho-simulator CA")?.1),
+            Certificate::UnknownRoot => return issue(&params, &authority("nobody's CA")?.1),
             Certificate::CommonNameOnly => params = leaf(&[], "localhost")?,
             Certificate::WildcardTwoLevels => params = leaf(&self.two_levels(), "wildcard")?,
             Certificate::WrongUsage => {
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             }
         }
-        issue(params, &self.issuer)
+        issue(&params, &self.issuer)
     }
 
     /// For `smtp.zoho.com` the name `*.com`, for `localhost` the name `*.localhost`.
@@ -193,7 +193,7 @@ fn leaf(names: &[String], common_name: &str) -> Result<CertificateParams, Certif
 }
 
 fn issue(
-    params: CertificateParams,
+    params: &CertificateParams,
     issuer: &Issuer<'_, KeyPair>,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
     let key = KeyPair::generate()?;

@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::account::{Accounts, BlockRules};
+use crate::accounts::{Accounts, BlockRules};
+use crate::action::Action;
 use crate::clock::Clock;
-use crate::fault::{Action, Fault, FaultError, Faults, Stage};
+use crate::fault::{Fault, FaultError, Faults, Stage};
 use crate::options::Options;
 use crate::store::Store;
 use crate::texts;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::account::Plan;
 
 const RULES: BlockRules = BlockRules {
     messages_per_hour: Some(2),
@@ -96,7 +97,7 @@ fn failed_logins_in_a_row_block_the_account_until_it_is_unblocked() {
         Err(Refusal::Blocked)
     );
     let update = AccountUpdate {
-        blocked: Some(None),
+        blocked: BlockChange::Unblock,
         ..AccountUpdate::default()
     };
     accounts.put("billing@example.com", update);
