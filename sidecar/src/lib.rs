@@ -1,1 +1,34 @@
 //! The sidecar: a local SMTP port that forwards to Zoho and says why a mail failed.
+//!
+//! The way of a mail: [`listen`] accepts the app, [`session`] speaks SMTP with it, [`relay`] takes
+//! the mail from the app's dot through [`header`] and [`policy`], [`breaker`] and [`pace`] to the
+//! upstream, [`answer`] turns the [`outcome`] into the app's reply. [`identity`] holds what belongs
+//! to one `MailIdentity`, [`reload`] brings new documents, [`status`] and [`metrics`] show it all.
+//!
+//! Promise: the app hears 2yz to its dot only after the upstream said so to ours.
+
+pub mod answer;
+pub mod args;
+pub mod breaker;
+pub mod calendar;
+pub mod egress;
+pub mod header;
+pub mod identity;
+pub mod last_words;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+pub mod outcome;
+pub mod pace;
+pub mod policy;
+pub mod receipt;
+pub mod relay;
+pub mod reload;
+pub mod run;
+pub mod session;
+pub mod shutdown;
+pub mod sidecar;
+pub mod spool;
+pub mod status;
+pub mod tally;
+pub mod wait;

@@ -39,7 +39,9 @@ impl App {
     pub async fn knock(address: SocketAddr) -> Result<(Self, Reply)> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        let mut app = Self { socket: BufReader::new(socket) };
+        let mut app = Self {
+            socket: BufReader::new(socket),
+        };
         let greeting = app.reply().await?;
         Ok((app, greeting))
     }
@@ -59,7 +61,9 @@ impl App {
 
     /// Reads one reply, or the end of the connection.
     pub async fn reply_or_end(&mut self) -> Result<Option<Reply>> {
-        tokio::time::timeout(PATIENCE, self.read_reply()).await.context("no reply came")?
+        tokio::time::timeout(PATIENCE, self.read_reply())
+            .await
+            .context("no reply came")?
     }
 
     async fn read_reply(&mut self) -> Result<Option<Reply>> {
@@ -69,11 +73,16 @@ impl App {
             if self.socket.read_line(&mut line).await? == 0 {
                 return Ok(None);
             }
-            let line = line.strip_suffix("\r\n").with_context(|| format!("no CRLF: {line:?}"))?;
+            let line = line
+                .strip_suffix("\r\n")
+                .with_context(|| format!("no CRLF: {line:?}"))?;
             let code = line.get(..3).context("a code")?.parse()?;
             text.push(line.get(4..).unwrap_or("").to_owned());
             if line.as_bytes().get(3) != Some(&b'-') {
-                return Ok(Some(Reply { code, text: text.join("\n") }));
+                return Ok(Some(Reply {
+                    code,
+                    text: text.join("\n"),
+                }));
             }
         }
     }
@@ -105,17 +114,16 @@ impl App {
     /// A whole mail with these header fields and a one-line body; gives the reply to the dot.
     pub async fn send(&mut self, envelope: &str, to: &[&str], header: &str) -> Result<Reply> {
         self.begin(envelope, to).await?;
-        self.write(format!("{header}\r\nbody\r\n.\r\n").as_bytes()).await?;
+        self.write(format!("{header}\r\nbody\r\n.\r\n").as_bytes())
+            .await?;
         self.reply().await
     }
 }
 
 /// One mail on a connection of its own.
-pub async fn send(
-    address: SocketAddr,
-    envelope: &str,
-    to: &[&str],
-    header: &str,
-) -> Result<Reply> {
-    App::connect(address).await?.send(envelope, to, header).await
+pub async fn send(address: SocketAddr, envelope: &str, to: &[&str], header: &str) -> Result<Reply> {
+    App::connect(address)
+        .await?
+        .send(envelope, to, header)
+        .await
 }

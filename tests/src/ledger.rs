@@ -36,12 +36,19 @@ pub struct Verdict {
 impl Ledger {
     /// Notes one submission.
     pub fn note(&mut self, message_id: &str, told: Told) {
-        self.submissions.entry(message_id.to_owned()).or_default().push(told);
+        self.submissions
+            .entry(message_id.to_owned())
+            .or_default()
+            .push(told);
     }
 
     /// How many submissions were told 2yz.
     pub fn accepted(&self) -> usize {
-        self.submissions.values().flatten().filter(|told| is_good(told)).count()
+        self.submissions
+            .values()
+            .flatten()
+            .filter(|told| is_good(told))
+            .count()
     }
 
     /// Judges against what the upstream stored.
@@ -77,7 +84,11 @@ impl Verdict {
         assert!(self.double.is_empty(), "double: {:?}", self.double);
         assert!(self.foreign.is_empty(), "nobody sent: {:?}", self.foreign);
         let unnamed = self.differing.len().saturating_sub(unknown);
-        assert!(unnamed == 0, "unnamed: {:?}, {unknown} were named", self.differing);
+        assert!(
+            unnamed == 0,
+            "unnamed: {:?}, {unknown} were named",
+            self.differing
+        );
     }
 }
 
@@ -89,6 +100,10 @@ fn is_good(told: &Told) -> bool {
 pub fn message_id(content: &[u8]) -> String {
     let text = String::from_utf8_lossy(content);
     let header = text.split("\r\n\r\n").next().unwrap_or_default();
-    let line = header.lines().find(|line| line.to_ascii_lowercase().starts_with("message-id:"));
-    line.and_then(|line| line.split_once(':')).map_or("", |(_, id)| id.trim()).to_owned()
+    let line = header
+        .lines()
+        .find(|line| line.to_ascii_lowercase().starts_with("message-id:"));
+    line.and_then(|line| line.split_once(':'))
+        .map_or("", |(_, id)| id.trim())
+        .to_owned()
 }

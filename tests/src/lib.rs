@@ -6,7 +6,12 @@
 //! - [`metrics`]: the text of `/metrics`, read
 //! - [`ledger`]: what apps were told against what the upstream took
 
-#![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 pub mod app;
 pub mod document;

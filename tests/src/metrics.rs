@@ -12,7 +12,11 @@ impl Metrics {
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let series = lines.filter_map(|line| line.rsplit_once(' '));
-        Self(series.map(|(name, value)| (name.to_owned(), value.parse().expect(name))).collect())
+        Self(
+            series
+                .map(|(name, value)| (name.to_owned(), value.parse().expect(name)))
+                .collect(),
+        )
     }
 
     /// The value of the series `name{…}` that has all these labels; 0 if there is none.
@@ -22,7 +26,11 @@ impl Metrics {
             let family = series.split('{').next().unwrap_or(series);
             family == name && wanted.iter().all(|label| series.contains(label.as_str()))
         };
-        self.0.iter().filter(|(series, _)| fits(series)).map(|(_, value)| value).sum()
+        self.0
+            .iter()
+            .filter(|(series, _)| fits(series))
+            .map(|(_, value)| value)
+            .sum()
     }
 
     /// What rose since `before`, by series whose name contains `part`.
@@ -41,7 +49,11 @@ pub struct Risen(pub Vec<(String, f64)>);
 
 impl fmt::Display for Risen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let series: Vec<_> = self.0.iter().map(|(name, by)| format!("{name} +{by}")).collect();
+        let series: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, by)| format!("{name} +{by}"))
+            .collect();
         f.write_str(&series.join(", "))
     }
 }

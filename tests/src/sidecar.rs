@@ -34,7 +34,11 @@ impl Options {
     /// One identity a document, in their order.
     pub fn with(documents: Vec<Value>) -> Self {
         let name = |document: &Value| document["name"].as_str().expect("a name").to_owned();
-        Self { identities: documents.iter().map(name).collect(), documents, flags: Vec::new() }
+        Self {
+            identities: documents.iter().map(name).collect(),
+            documents,
+            flags: Vec::new(),
+        }
     }
 
     /// Adds flags.
@@ -67,7 +71,9 @@ pub fn program() -> PathBuf {
     }
     let me = std::env::current_exe().expect("a path of this program");
     let folders = me.ancestors().skip(1);
-    let found = folders.map(|folder| folder.join("zohorelay-sidecar")).find(|path| path.is_file());
+    let found = folders
+        .map(|folder| folder.join("zohorelay-sidecar"))
+        .find(|path| path.is_file());
     found.expect("zohorelay-sidecar is not built: run `cargo build --workspace` first")
 }
 
@@ -91,8 +97,20 @@ impl Sidecar {
             .arg(folder.path().join("spool"))
             .arg("--termination-log")
             .arg(folder.path().join("termination-log"))
-            .args(["--smtp-port", "0", "--admin", "127.0.0.1:0", "--page", "127.0.0.1:0"])
-            .args(options.identities.iter().flat_map(|name| ["--identity", name]))
+            .args([
+                "--smtp-port",
+                "0",
+                "--admin",
+                "127.0.0.1:0",
+                "--page",
+                "127.0.0.1:0",
+            ])
+            .args(
+                options
+                    .identities
+                    .iter()
+                    .flat_map(|name| ["--identity", name]),
+            )
             .args(&options.flags)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -104,8 +122,18 @@ impl Sidecar {
         tokio::spawn(collect(BufReader::new(stderr), log.clone(), sender));
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let (smtp, admin, page) = (unknown, unknown, unknown);
-        let mut sidecar = Self { child, folder, smtp, admin, page, log, lines };
-        let line = sidecar.logged(|line| line["message"] == "listening").await?;
+        let mut sidecar = Self {
+            child,
+            folder,
+            smtp,
+            admin,
+            page,
+            log,
+            lines,
+        };
+        let line = sidecar
+            .logged(|line| line["message"] == "listening")
+            .await?;
         let address = |field: &str| -> Result<SocketAddr> {
             let text = line[field].as_str().and_then(|text| text.split(' ').next());
             Ok(text.context("an address in the log line")?.parse()?)
@@ -132,7 +160,10 @@ impl Sidecar {
 
     /// Takes an identity's document away.
     pub fn remove(&self, name: &str) -> Result<()> {
-        Ok(std::fs::remove_file(document_path(self.folder.path(), name))?)
+        Ok(std::fs::remove_file(document_path(
+            self.folder.path(),
+            name,
+        ))?)
     }
 
     /// Everything it logged so far.
@@ -185,7 +216,10 @@ impl Sidecar {
         };
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(metrics) => metrics,
-            Err(_) => bail!("the metrics never fitted; the log:\n{}", self.log().join("\n")),
+            Err(_) => bail!(
+                "the metrics never fitted; the log:\n{}",
+                self.log().join("\n")
+            ),
         }
     }
 
@@ -197,7 +231,9 @@ impl Sidecar {
     /// Sends a signal, by its name as `kill` knows it.
     pub fn signal(&self, name: &str) -> Result<()> {
         let pid = self.pid().to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status()?;
+        let status = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()?;
         if !status.success() {
             bail!("kill -s {name} {pid}: {status}");
         }

@@ -19,7 +19,7 @@ pub struct Submission<'a> {
     /// its end.
     pub size_bytes: u64,
     /// The mail, header and body, its lines ended by CRLF. Read after the server's 354.
-    pub content: &'a mut (dyn AsyncRead + Send + Unpin),
+    pub content: &'a mut (dyn AsyncRead + Send + Sync + Unpin),
     /// When the server's 354 must have come.
     pub deadline: Instant,
     /// Patience for the reply to our final dot.

@@ -1,0 +1,327 @@
+//! One identity of the pod: its document, its way to Zoho, its breaker, and what became of its
+//! mails. A mail keeps the [`Active`] that it began with to its end, whatever is reloaded meanwhile.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::RootCertStore;
+use tokio::time::Instant;
+use zohorelay_config::Document;
+use zohorelay_smtp::address::Address;
+use zohorelay_upstream::{Login, LoginGate, Pool, Resolver, Target, TargetError};
+
+use crate::breaker::{Breaker, Open, Reason};
+use crate::metrics::{IdentityMetrics, LoginResult, Reload};
+use crate::pace::Pacer;
+use crate::tally::Tally;
+
+/// What all identities share on their way out.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Name resolution.
+    pub resolver: Arc<Resolver>,
+    /// The system's trust anchors.
+    pub roots: Arc<RootCertStore>,
+    /// Our name in EHLO.
+    pub ehlo_name: String,
+}
+
+/// One identity of the pod.
+#[derive(Debug)]
+pub struct Identity {
+    name: String,
+    /// Its series.
+    pub metrics: Arc<IdentityMetrics>,
+    /// What became of its mails.
+    pub tally: Tally,
+    breaker: Arc<Breaker>,
+    state: Mutex<State>,
+}
+
+/// Where the identity's document is.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// Not there yet.
+    Awaited,
+    /// In use.
+    Active(Arc<Active>),
+    /// Taken away.
+    Removed,
+}
+
+/// A document in use, with what was made from it.
+#[derive(Debug)]
+pub struct Active {
+    /// The document.
+    pub document: Document,
+    /// Connections to its server.
+    pub pool: Arc<Pool>,
+    /// Its pace, if it has one.
+    pub pacer: Option<Arc<Pacer>>,
+}
+
+impl Identity {
+    /// An identity whose document is awaited.
+    pub fn new(name: &str, metrics: IdentityMetrics) -> Self {
+        Self {
+            name: name.to_owned(),
+            metrics: Arc::new(metrics),
+            tally: Tally::default(),
+            breaker: Arc::default(),
+            state: Mutex::new(State::Awaited),
+        }
+    }
+
+    /// Its name: a DNS label.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its breaker.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// A snapshot.
+    pub fn state(&self) -> State {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The document in use, if there is one.
+    pub fn active(&self) -> Option<Arc<Active>> {
+        match self.state() {
+            State::Active(active) => Some(active),
+            State::Awaited | State::Removed => None,
+        }
+    }
+
+    /// Takes a document, unless it is an older one or the same.
+    pub fn apply(&self, document: Document, network: &Network) -> Result<Reload, TargetError> {
+        let old = self.active();
+        if let Some(verdict) = old
+            .as_ref()
+            .and_then(|old| refuse(&old.document, &document))
+        {
+            return Ok(verdict);
+        }
+        let target = Target::new(
+            &document,
+            &network.ehlo_name,
+            network.resolver.clone(),
+            &network.roots,
+        )?;
+        let connections = document.limits.connections as usize;
+        let kept = old
+            .as_ref()
+            .filter(|old| old.pool.target().same_server_and_login(&target));
+        if old
+            .as_ref()
+            .is_some_and(|old| kept.is_none() || old.document.retry != document.retry)
+        {
+            self.breaker.close();
+        }
+        let pool = if let Some(kept) = kept {
+            kept.pool.set_connections(connections);
+            kept.pool.clone()
+        } else {
+            let gate = Gate {
+                breaker: self.breaker.clone(),
+                metrics: self.metrics.clone(),
+            };
+            Arc::new(Pool::new(target, connections, Arc::new(gate)))
+        };
+        let pacer = pacer_for(&document, old.as_deref());
+        self.metrics
+            .config_revision
+            .set(document.revision.unwrap_or(0).cast_signed());
+        self.replace(State::Active(Arc::new(Active {
+            document,
+            pool,
+            pacer,
+        })));
+        Ok(Reload::Applied)
+    }
+
+    /// Its document was taken away: nothing more is sent, and the secret goes with the last mail.
+    pub fn remove(&self) {
+        self.metrics.config_revision.set(0);
+        self.replace(State::Removed);
+    }
+
+    fn replace(&self, new: State) {
+        let old = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *state, new)
+        };
+        let State::Active(old) = old else { return };
+        if self
+            .active()
+            .is_none_or(|new| !Arc::ptr_eq(&new.pool, &old.pool))
+        {
+            old.pool.retire();
+        }
+    }
+
+    /// Why nothing may be sent now: the operator's hold, then the breaker.
+    pub fn held(&self, active: &Active) -> Option<(&'static str, Duration)> {
+        let hold = active.document.hold.as_ref();
+        let left = hold.and_then(|hold| {
+            let left = hold.until.duration_since(Timestamp::now());
+            Some((hold.reason.as_str(), Duration::try_from(left).ok()?))
+        });
+        left.filter(|(_, left)| !left.is_zero())
+    }
+
+    /// Brings the gauges up to date, for a scrape.
+    pub fn refresh_gauges(&self) {
+        let active = self.active();
+        let held = active
+            .as_ref()
+            .is_some_and(|active| self.held(active).is_some());
+        self.metrics
+            .show_breaker(self.breaker.open().map(|open| open.reason), held);
+        let (idle, busy) = active.map_or((0, 0), |active| (active.pool.idle(), active.pool.busy()));
+        self.metrics
+            .connections_idle
+            .set(i64::try_from(idle).unwrap_or(i64::MAX));
+        self.metrics
+            .connections_busy
+            .set(i64::try_from(busy).unwrap_or(i64::MAX));
+    }
+}
+
+/// Whether `new` is not to be taken in place of `old`.
+///
+/// Another uid is another object and always taken; a document without revision is a file that a
+/// person wrote, and is taken too.
+fn refuse(old: &Document, new: &Document) -> Option<Reload> {
+    if old == new {
+        return Some(Reload::Unchanged);
+    }
+    let same_object = old.uid == new.uid;
+    let newer = match (old.revision, new.revision) {
+        (Some(old), Some(new)) => new > old,
+        _ => true,
+    };
+    (same_object && !newer).then_some(Reload::Stale)
+}
+
+/// The pace of the new document; the bucket stays as it is where the limits did not change.
+fn pacer_for(document: &Document, old: Option<&Active>) -> Option<Arc<Pacer>> {
+    let limits = &document.limits;
+    let per_hour = limits.messages_per_hour?;
+    let same = old.filter(|old| {
+        let was = &old.document.limits;
+        (was.messages_per_hour, was.burst) == (limits.messages_per_hour, limits.burst)
+    });
+    same.and_then(|old| old.pacer.clone())
+        .or_else(|| Some(Arc::new(Pacer::new(per_hour, limits.burst))))
+}
+
+/// Asked before each login, told of each: one refused login is one refused login.
+#[derive(Debug)]
+struct Gate {
+    breaker: Arc<Breaker>,
+    metrics: Arc<IdentityMetrics>,
+}
+
+impl LoginGate for Gate {
+    fn admit(&self) -> Result<(), String> {
+        let now = Instant::now();
+        match self.breaker.holds_logins(now) {
+            None => Ok(()),
+            Some(Open { reason, until, .. }) => {
+                let minutes = until.duration_since(now).as_secs() / 60;
+                Err(format!("{} for {minutes} more minutes", reason.as_str()))
+            }
+        }
+    }
+
+    fn logged_in(&self, result: Login) {
+        self.metrics.login(match result {
+            Login::Ok => {
+                self.breaker.logged_in();
+                LoginResult::Ok
+            }
+            Login::Refused(class) => {
+                let reason = Reason::of(class).unwrap_or(Reason::AuthFailed);
+                self.breaker.trip(reason, Instant::now());
+                LoginResult::Refused
+            }
+            Login::Error => LoginResult::Error,
+        });
+    }
+}
+
+/// The identities of the pod, the default first.
+#[derive(Debug)]
+pub struct Roster(Vec<Arc<Identity>>);
+
+impl Roster {
+    /// At least one identity.
+    pub fn new(identities: Vec<Arc<Identity>>) -> Self {
+        Self(identities)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Identity>> {
+        self.0.iter()
+    }
+
+    /// The only identity of the pod, if there is just one.
+    pub fn only(&self) -> Option<&Arc<Identity>> {
+        match self.0.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// By name, for an app that logs in.
+    pub fn named(&self, name: &str) -> Option<&Arc<Identity>> {
+        self.iter().find(|identity| identity.name() == name)
+    }
+
+    /// The first one.
+    pub fn default_identity(&self) -> &Arc<Identity> {
+        &self.0[0]
+    }
+
+    /// Whose mail this is: the header From decides if an identity owns it, else the envelope
+    /// sender, else it is the default's.
+    pub fn choose(&self, from: &[Address], envelope: Option<&Address>) -> &Arc<Identity> {
+        from.iter()
+            .chain(envelope)
+            .find_map(|address| self.owner(address))
+            .unwrap_or_else(|| self.default_identity())
+    }
+
+    fn owner(&self, address: &Address) -> Option<&Arc<Identity>> {
+        self.iter().find(|identity| {
+            identity
+                .active()
+                .is_some_and(|active| active.document.addresses.owns(address))
+        })
+    }
+
+    /// The largest `messageBytes` of the pod: EHLO comes before the identity is known.
+    pub fn size_limit_bytes(&self) -> u64 {
+        const DEFAULT: u64 = 40 << 20;
+        let limits = self
+            .iter()
+            .filter_map(|i| Some(i.active()?.document.limits.message_bytes));
+        limits.max().unwrap_or(DEFAULT)
+    }
+
+    /// The largest `recipientsPerMessage` of the pod.
+    pub fn recipients_limit(&self) -> usize {
+        const DEFAULT: u32 = 100;
+        let limits = self
+            .iter()
+            .filter_map(|i| Some(i.active()?.document.limits.recipients_per_message));
+        limits.max().unwrap_or(DEFAULT) as usize
+    }
+}

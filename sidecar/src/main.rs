@@ -1,0 +1,67 @@
+//! Arguments in, exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use zohorelay_process::{exit, harden, telemetry};
+use zohorelay_sidecar::args::{Cli, Command, LogFormat, RunArgs};
+use zohorelay_sidecar::{run, wait};
+
+/// The spool is the only user of blocking threads.
+const BLOCKING_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(exit::USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(exit::SOFTWARE, &format!("starting the runtime: {error}")),
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => start(*args).await,
+            Command::Wait(args) => match wait::wait(&args).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(reason) => fail(1, &reason),
+            },
+        }
+    });
+    // A blocked write to a spool must not hold the end up.
+    runtime.shutdown_background();
+    code
+}
+
+async fn start(args: RunArgs) -> ExitCode {
+    let format = match args.log_format {
+        LogFormat::Json => telemetry::Format::Json,
+        LogFormat::Text => telemetry::Format::Text,
+    };
+    if let Err(error) = telemetry::init(&args.log, format) {
+        return fail(exit::USAGE, &format!("--log {}: {error}", args.log));
+    }
+    if let Err(error) = harden::harden() {
+        tracing::warn!(%error, "cannot switch core dumps off");
+    }
+    match run::run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => fail(refusal.code, &refusal.message),
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("zohorelay-sidecar: {message}");
+    ExitCode::from(code)
+}

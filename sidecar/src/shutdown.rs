@@ -1,0 +1,56 @@
+//! The end of the process. A native sidecar gets SIGTERM after the app's containers ended, or with
+//! them when the grace period is spent, and then has two seconds (KEP-753). It cannot tell which,
+//! so there is one rule with two moments.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Mails whose dot we have not sent may go on for so long.
+const SOFT: Duration = Duration::from_secs(1);
+
+/// Mails whose dot we have sent wait for their reply for so long.
+const HARD: Duration = Duration::from_millis(1800);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Shutdown {
+    token: CancellationToken,
+    since: OnceLock<Instant>,
+}
+
+impl Shutdown {
+    /// SIGTERM came.
+    pub fn begin(&self) {
+        self.since.get_or_init(Instant::now);
+        self.token.cancel();
+    }
+
+    /// Whether it came.
+    pub fn has_begun(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// For tasks that end at once.
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// When it came.
+    pub async fn begun(&self) -> Instant {
+        self.token.cancelled().await;
+        *self.since.get_or_init(Instant::now)
+    }
+
+    /// The moment at which mails without our dot end.
+    pub async fn soft(&self) {
+        tokio::time::sleep_until(self.begun().await + SOFT).await;
+    }
+
+    /// The moment at which everything ends.
+    pub async fn hard(&self) {
+        tokio::time::sleep_until(self.begun().await + HARD).await;
+    }
+}

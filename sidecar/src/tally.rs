@@ -1,0 +1,81 @@
+//! What became of the mails of one identity since the start: for `/summary`, `/status` and the
+//! last words of the container. Bounded, without addresses and texts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::outcome::Outcome;
+
+/// Counts and the last events; cheap to change, copied to be shown.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<Counts>);
+
+/// See [`Tally`].
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Mails that the upstream took.
+    pub accepted: u64,
+    /// Failures by class.
+    pub failed: BTreeMap<&'static str, u64>,
+    /// When the upstream last took one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_accepted: Option<Timestamp>,
+    /// The newest failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastFailure>,
+}
+
+/// The newest failure, in label values.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastFailure {
+    /// Its class.
+    pub class: &'static str,
+    /// Its stage, if it happened upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<&'static str>,
+    /// The upstream's reply code, if there was a reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Tally {
+    /// Notes how a mail ended; true if it failed.
+    pub fn note(&self, outcome: &Outcome, at: Timestamp) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(outcome, Outcome::Accepted(_)) {
+            counts.accepted += 1;
+            counts.last_accepted = Some(at);
+        }
+        let Some(class) = outcome.class() else {
+            return false;
+        };
+        *counts.failed.entry(class.as_str()).or_default() += 1;
+        let code = match outcome {
+            Outcome::Upstream(failure) => failure.reply.as_ref().map(|reply| reply.code()),
+            _ => None,
+        };
+        let stage = outcome.stage().map(|stage| stage.as_str());
+        counts.last_failure = Some(LastFailure {
+            class: class.as_str(),
+            stage,
+            code,
+            at,
+        });
+        true
+    }
+
+    /// A copy.
+    pub fn counts(&self) -> Counts {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
