@@ -126,7 +126,7 @@ impl LineBuffer {
     /// Throws the beginning of a line away that has not ended within the limit.
     fn discard_if_longer_than(&mut self, limit: usize) {
         let pending = self.pending();
-        if !self.is_discarding && pending.len() < limit {
+        if pending.len() < limit {
             return;
         }
         self.is_after_cr = pending

@@ -144,17 +144,15 @@ fn clean(text: &str) -> String {
     cleaned.trim_matches(' ').to_owned()
 }
 
-/// Splits a text into lines of at most `limit` bytes, at a blank where there is one.
+/// Splits a text that begins with no blank into lines of at most `limit` bytes, at blanks where
+/// there are any.
 fn split_line(text: &str, limit: usize, lines: &mut Vec<String>) {
     let mut rest = text;
     while rest.len() > limit {
         let end = (0..=limit)
             .rfind(|&end| rest.is_char_boundary(end))
             .unwrap_or(limit);
-        let cut = rest[..end]
-            .rfind(' ')
-            .filter(|&blank| blank > 0)
-            .unwrap_or(end);
+        let cut = rest[..end].rfind(' ').unwrap_or(end);
         lines.push(rest[..cut].trim_end_matches(' ').to_owned());
         rest = rest[cut..].trim_start_matches(' ');
     }

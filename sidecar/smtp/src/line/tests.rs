@@ -101,6 +101,27 @@ fn pipelined_lines_in_one_piece_take_linear_work() {
     assert!(work(4_000) <= 5 * work(1_000));
 }
 
+#[test]
+fn long_lines_byte_by_byte_take_linear_work() {
+    let input = [&vec![b'x'; 4_000][..], b"\r\n"].concat().repeat(10);
+    let (seen, work) = lines(&input, 1);
+    assert_eq!(seen.len(), 10);
+    assert!(work <= 3 * input.len(), "{work}");
+}
+
+#[test]
+fn lines_taken_one_by_one_from_a_large_buffer_take_linear_work() {
+    let mut buffer = LineBuffer::default();
+    let count = 10_000;
+    buffer.receive(&b"NOOP\r\n".repeat(count));
+    for _ in 0..count {
+        assert!(matches!(buffer.next_line(false), Line::Whole(_)));
+        buffer.receive(b"\r");
+    }
+    assert!(buffer.work <= 5 * 6 * count, "{}", buffer.work);
+    assert!(buffer.bytes.len() <= 4 * count);
+}
+
 proptest! {
     #[test]
     fn any_split_gives_the_same_lines(

@@ -66,11 +66,17 @@ fn a_421_closes_and_drops_what_was_received() {
     for closes_by_answer in [true, false] {
         let mut session = session();
         let mut content = Vec::new();
-        session.receive(b"EHLO x\r\nMAIL FROM:<a@x>\r\nQUIT\r\n");
+        session.receive(b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nQUIT\r\n");
         assert!(matches!(
             session.next_event(&mut content),
             Event::Mail { .. }
         ));
+        session.answer(ok());
+        assert!(matches!(
+            session.next_event(&mut content),
+            Event::Recipient { .. }
+        ));
+        assert!(session.in_transaction());
         let reply = Reply::new(421, Some(EnhancedCode(4, 3, 2)), "shutting down");
         if closes_by_answer {
             session.answer(reply);

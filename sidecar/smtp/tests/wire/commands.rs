@@ -296,6 +296,9 @@ fn too_many_bad_commands_in_a_row_end_the_session() {
         assert_eq!(app.answers_to(&bad), vec!["500 5.5.1"; limit]);
         app.send(b"NOOP\r\n");
     }
+    app.send(TRANSACTION);
+    assert_eq!(app.answers_to(&bad), vec!["500 5.5.1"; limit]);
+    app.send(b"RCPT TO:<b@x>\r\n");
     assert_eq!(app.answers_to(&bad), vec!["500 5.5.1"; limit]);
     assert_eq!(app.answers_to(b"XYZ\r\nNOOP\r\n"), ["421 4.7.0"]);
     assert!(app.is_closed);
