@@ -11,13 +11,7 @@ use crate::texts;
 impl Session {
     pub(crate) async fn command(&mut self, line: &str) -> Result<(), End> {
         let command = Command::parse(line);
-        let is_auth = command.verb == "AUTH";
-        let shown = if is_auth {
-            redact(command.arguments)
-        } else {
-            line.to_owned()
-        };
-        self.note(|record| record.line('C', &shown));
+        self.note(|record| record.line('C', &without_credentials(line)));
         match command.verb.as_str() {
             "EHLO" | "HELO" => self.ehlo(&command).await,
             "QUIT" => {
@@ -272,12 +266,41 @@ pub(crate) fn takes_effect(action: Option<&Action>, usual: &str) -> bool {
     Action::heard(action, usual).starts_with(b"2")
 }
 
-/// `AUTH`, the mechanism, and nothing of what follows.
-fn redact(arguments: &str) -> String {
-    match arguments.split_once(' ') {
-        Some((mechanism, _)) => format!("AUTH {mechanism} *"),
-        // A lone long word may be a credential that came without its mechanism.
-        None if arguments.len() > 16 => "AUTH *".to_owned(),
-        None => format!("AUTH {arguments}"),
+/// Of AUTH the mechanism and nothing of what follows, however the line is spelled.
+fn without_credentials(line: &str) -> String {
+    let auth = line
+        .split_at_checked(4)
+        .filter(|(verb, _)| verb.eq_ignore_ascii_case("AUTH"));
+    let Some((_, rest)) = auth else {
+        return line.to_owned();
+    };
+    let mut words = rest.split_whitespace();
+    // A lone long word may be a credential that came without its mechanism.
+    match (words.next(), words.next()) {
+        (Some(mechanism), None) if mechanism.len() <= 16 => format!("AUTH {mechanism}"),
+        (Some(mechanism), Some(_)) if mechanism.len() <= 16 => format!("AUTH {mechanism} *"),
+        (Some(_), _) => "AUTH *".to_owned(),
+        (None, _) => "AUTH".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_spelling_of_auth_brings_credentials_into_a_transcript() {
+        let rows = [
+            ("AUTH LOGIN", "AUTH LOGIN"),
+            ("auth plain AGEAYg==", "AUTH plain *"),
+            ("AUTH\tPLAIN\tAGEAYg==", "AUTH PLAIN *"),
+            ("AUTH AGJpbGxpbmdAZXhhbXBsZS5jb20AYXBw", "AUTH *"),
+            ("AUTHAGJpbGxpbmdAZXhhbXBsZS5jb20AYXBw", "AUTH *"),
+            ("MAIL FROM:<auth@b>", "MAIL FROM:<auth@b>"),
+            ("éé", "éé"),
+        ];
+        for (line, shown) in rows {
+            assert_eq!(without_credentials(line), shown);
+        }
     }
 }

@@ -158,6 +158,11 @@ impl Running {
         self.world.store.mails()
     }
 
+    /// How many mails are kept; cheaper than counting `mails`.
+    pub fn mail_count(&self) -> usize {
+        self.world.store.mail_count()
+    }
+
     /// Forgets the mails.
     pub fn clear_mails(&self) {
         self.world.store.clear_mails();

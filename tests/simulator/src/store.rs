@@ -208,6 +208,10 @@ impl Store {
         lock(&self.kept).mails.clone()
     }
 
+    pub(crate) fn mail_count(&self) -> usize {
+        lock(&self.kept).mails.len()
+    }
+
     pub(crate) fn mail(&self, id: u64) -> Option<Mail> {
         lock(&self.kept)
             .mails

@@ -6,6 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+/// Room for one read: a TLS record.
+const READ_BYTES: usize = 16 * 1024;
+
 /// A stream to a client.
 pub(crate) enum Wire {
     Clear(TcpStream),
@@ -17,6 +20,8 @@ pub(crate) enum Wire {
 impl Wire {
     /// Appends what comes; 0 is the end of the stream. Safe to drop while it waits.
     pub(crate) async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+        // Without it a full vector would grow, and be read into, by 64 bytes at a time.
+        input.reserve(READ_BYTES);
         match self {
             Self::Clear(tcp) => tcp.read_buf(input).await,
             Self::Tls(tls) => tls.read_buf(input).await,

@@ -47,7 +47,7 @@ async fn at(stage: Stage, action: Action) -> (Running, Client) {
 }
 
 fn stored(running: &Running) -> usize {
-    running.mails().len()
+    running.mail_count()
 }
 
 #[tokio::test]
