@@ -4,9 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-TOOLS := $(CURDIR)/target/tools
-BIN := target/debug
-
 .PHONY: help
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,12 +51,12 @@ lint: ## Check format, lints and dependencies
 	@$(MAKE) --no-print-directory deny
 
 .PHONY: deny
-deny: $(TOOLS)/bin/cargo-deny ## Check licences, bans and sources of the dependencies
-	$(TOOLS)/bin/cargo-deny --all-features check bans licenses sources
+deny: target/tools/bin/cargo-deny ## Check licences, bans and sources of the dependencies
+	target/tools/bin/cargo-deny --all-features check bans licenses sources
 
-$(TOOLS)/bin/cargo-deny:
+target/tools/bin/cargo-deny:
 	@echo "building cargo-deny into target/tools (a few minutes, once)"
-	cargo install --locked --root $(TOOLS) cargo-deny --version 0.20.2
+	cargo install --locked --root target/tools cargo-deny --version 0.20.2
 
 .PHONY: clean
 clean: ## Remove what was built
