@@ -105,7 +105,10 @@ impl Pool {
         let mut quitting = JoinSet::new();
         let expired: Vec<_> = {
             let mut idle = self.lock_idle();
-            idle.extract_if(.., |idle| idle.is_expired()).collect()
+            idle.extract_if(.., |idle| {
+                idle.is_expired() || !idle.connection.handle.seems_quiet()
+            })
+            .collect()
         };
         for idle in expired {
             quitting.spawn(idle.connection.quit());

@@ -11,7 +11,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -140,6 +140,12 @@ impl Handle {
         let silence = std::future::poll_fn(|cx| Poll::Ready(self.lock().check_silence(cx).is_ok()));
         tokio::task::unconstrained(silence).await
     }
+
+    /// The same at a glance: what just arrived may be missed.
+    pub(crate) fn seems_quiet(&self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        self.lock().check_silence(&mut context).is_ok()
+    }
 }
 
 impl Inner {
@@ -256,14 +262,22 @@ impl Inner {
         let reply = ready!(self.poll_reply(cx))?;
         self.is_reply_due = false;
         self.render(&reply);
-        // lettre says QUIT after a refused EHLO or AUTH and waits for the answer. Only a refused
-        // recipient is followed by another command of ours.
-        let goes_on = self.stage == Stage::Rcpt && reply.code() != 421;
-        if reply.code() >= 400 && !goes_on {
+        if !self.goes_on_after(reply.code()) {
             self.broken = Some(Broken::Refused);
         }
         self.reply = Some(reply);
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether another command may follow. lettre says QUIT after an EHLO or AUTH that went wrong,
+    /// and would wait for the answer.
+    fn goes_on_after(&self, code: u16) -> bool {
+        match self.stage {
+            Stage::Ehlo => code == 250,
+            Stage::Auth => matches!(code, 235 | 334),
+            Stage::Rcpt => code != 421,
+            _ => code < 400,
+        }
     }
 
     /// The reply as lettre needs it: of EHLO the capabilities, of a challenge the text, else the

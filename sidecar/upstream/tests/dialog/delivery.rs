@@ -1,11 +1,12 @@
 //! What goes right, and exactly how it looks on the wire.
 
-use zohorelay_upstream::{Class, Login, Stage, verify};
+use tokio::time::Instant;
+use zohorelay_upstream::{Class, Login, Stage, Submission, verify};
 
 use crate::script::{
     ACCEPT, Act, Content, ENVELOPE, Hear, LOGIN, LOGIN_AFTER_STARTTLS, STARTTLS, Say, Tls,
 };
-use crate::world::{DEADLINE, MAIL, World, auth_plain, target};
+use crate::world::{DEADLINE, MAIL, PATIENCE, World, auth_plain, target};
 
 #[tokio::test(start_paused = true)]
 async fn a_mail_over_implicit_tls_is_delivered_byte_for_byte() {
@@ -120,8 +121,28 @@ async fn a_server_with_auth_login_only_gets_auth_login() {
 async fn an_empty_mail_is_a_lone_dot() {
     let world = World::new(vec![[LOGIN, ENVELOPE, ACCEPT].concat()]);
     world.deliver_to(&["a@example.org"], b"").await.unwrap();
-    assert_eq!(world.seen().contents.len(), 1);
-    assert!(world.seen().contents[0].ends_with(b".\r\n"));
+    assert_eq!(world.seen().contents, [b".\r\n"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_can_be_moved_between_threads() {
+    fn must_be_send<T: Send>(delivery: T) -> T {
+        delivery
+    }
+    let world = World::new(vec![[LOGIN, ENVELOPE, ACCEPT].concat()]);
+    let recipients = ["a@example.org".to_owned()];
+    let mut content = MAIL.as_bytes();
+    let mail = Submission {
+        reverse_path: "billing@example.com",
+        recipients: &recipients,
+        size_bytes: MAIL.len() as u64,
+        content: &mut content,
+        deadline: Instant::now() + DEADLINE,
+        final_reply_timeout: PATIENCE,
+    };
+    must_be_send(world.pool.deliver(mail, &world.progress))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]

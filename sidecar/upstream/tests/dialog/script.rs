@@ -31,7 +31,7 @@ pub(crate) enum Act {
     SomeContent(usize),
     /// Hangs up.
     Close,
-    /// Does nothing until the client hangs up.
+    /// Reads no more, so that the client's writes get stuck.
     Stall,
 }
 
@@ -78,6 +78,34 @@ pub(crate) const ENVELOPE: &[Act] = &[
     Hear("DATA"),
     Say("354 Ok Send data ending with <CRLF>.<CRLF>\r\n"),
 ];
+
+/// The login and a mail up to its DATA, not answered.
+pub(crate) const UP_TO_DATA: &[Act] = {
+    static ACTS: [Act; 11] = joined(5);
+    &ACTS
+};
+
+/// The login and a mail up to the 354.
+pub(crate) const UP_TO_354: &[Act] = {
+    static ACTS: [Act; 12] = joined(6);
+    &ACTS
+};
+
+/// [`LOGIN`] and so many acts of [`ENVELOPE`].
+const fn joined<const N: usize>(acts: usize) -> [Act; N] {
+    assert!(N == LOGIN.len() + acts);
+    let mut joined = [Tls; N];
+    let mut index = 0;
+    while index < N {
+        joined[index] = if index < LOGIN.len() {
+            LOGIN[index]
+        } else {
+            ENVELOPE[index - LOGIN.len()]
+        };
+        index += 1;
+    }
+    joined
+}
 
 /// The rest of it.
 pub(crate) const ACCEPT: &[Act] = &[Content, Say("250 Message received\r\n")];

@@ -41,7 +41,7 @@ impl LoginGate for Gate {
 
     fn logged_in(&self, result: Login) {
         self.logins.lock().unwrap().push(result);
-        if result == Login::Refused && self.shuts_on_refusal.load(Ordering::Relaxed) {
+        if matches!(result, Login::Refused(_)) && self.shuts_on_refusal.load(Ordering::Relaxed) {
             self.is_shut.store(true, Ordering::Relaxed);
         }
     }
