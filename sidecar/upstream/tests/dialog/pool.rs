@@ -6,16 +6,28 @@ use tokio::time::{Instant, advance};
 use zohorelay_upstream::pool::{AGE_LIMIT, IDLE_LIMIT, MAILS_LIMIT};
 use zohorelay_upstream::{Class, Login, Stage};
 
-use crate::script::{ACCEPT, Act, Close, Content, ENVELOPE, Hear, LOGIN, Say};
+use crate::script::{ACCEPT, Act, Close, Content, ENVELOPE, Hear, LOGIN, Say, Wait};
 use crate::world::World;
 
 fn whole() -> Vec<Act> {
     [LOGIN, ENVELOPE, ACCEPT].concat()
 }
 
-/// A connection that serves one mail, then that; and one that serves another.
+/// A connection that serves one mail, then a second later that; and one that serves another.
 fn dies_after_one(then: &[Act]) -> World {
-    World::new(vec![[&whole(), then].concat(), whole()])
+    World::new(vec![
+        [LOGIN, ENVELOPE, ACCEPT, &[Wait], then].concat(),
+        whole(),
+    ])
+}
+
+/// The first mail, and two seconds in which its connection is idle.
+async fn deliver_and_wait(world: &World) {
+    world.deliver().await.unwrap();
+    assert_eq!(world.pool.idle(), 1);
+    advance(Duration::from_secs(2)).await;
+    world.settle().await;
+    assert_eq!(world.pool.idle(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,8 +46,7 @@ async fn u15_u16_an_idle_connection_that_died_is_replaced_silently() {
         envelope(5, later),
     ] {
         let world = dies_after_one(&then);
-        world.deliver().await.unwrap();
-        world.settle().await;
+        deliver_and_wait(&world).await;
         world
             .deliver()
             .await
@@ -98,9 +109,11 @@ async fn u14_a_connection_with_an_unasked_for_reply_is_never_used_again() {
         vec![Content, Say("250 ok\r\n250 ok\r\n")],
         vec![Content, Say("250 ok\r\n"), Say("250 ok\r\n")],
         vec![Content, Say("250 ok\r\n2")],
+        vec![Content, Say("250 ok\r\n"), Wait, Say("250 ok\r\n")],
     ] {
         let world = World::new(vec![[LOGIN, ENVELOPE, &acts].concat(), whole()]);
         world.deliver().await.unwrap();
+        advance(Duration::from_secs(2)).await;
         world.settle().await;
         world.deliver().await.unwrap();
         let seen = world.seen();
@@ -194,10 +207,8 @@ async fn an_idle_connection_is_closed_with_quit_when_its_time_is_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_removes_connections_that_died() {
-    let world = World::new(vec![[whole(), vec![Close]].concat()]);
-    world.deliver().await.unwrap();
-    assert_eq!(world.pool.idle(), 1);
-    world.settle().await;
+    let world = dies_after_one(&[Close]);
+    deliver_and_wait(&world).await;
     world.pool.sweep().await;
     assert_eq!(world.pool.idle(), 0);
 }

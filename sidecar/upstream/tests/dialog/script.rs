@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -29,13 +30,17 @@ pub(crate) enum Act {
     Content,
     /// Reads so many bytes of content.
     SomeContent(usize),
+    /// Lets a second go by.
+    Wait,
     /// Hangs up.
     Close,
     /// Reads no more, so that the client's writes get stuck.
     Stall,
 }
 
-pub(crate) use Act::{Close, Content, Hear, Say, SayBytes, SayForEver, SomeContent, Stall, Tls};
+pub(crate) use Act::{
+    Close, Content, Hear, Say, SayBytes, SayForEver, SomeContent, Stall, Tls, Wait,
+};
 
 pub(crate) const EHLO_REPLY: &str =
     "250-mx.zohomail.com Hello\r\n250-AUTH LOGIN PLAIN\r\n250 SIZE 53477376\r\n";
@@ -230,12 +235,16 @@ impl Connection {
                 }
                 Ok(())
             }
+            Wait => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(())
+            }
             Close => {
                 self.stream = Stream::Gone;
                 Ok(())
             }
             Stall => loop {
-                tokio::time::sleep(std::time::Duration::from_secs(1 << 20)).await;
+                tokio::time::sleep(Duration::from_secs(1 << 20)).await;
             },
         }
     }
