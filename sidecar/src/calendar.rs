@@ -342,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn a_delimiter_of_an_outer_multipart_ends_the_inner_ones() {
+        let inner = "--out\r\nContent-Type: multipart/alternative; boundary=in\r\n\r\n--in\r\n\r\n";
+        let siblings = "Content-Type: multipart/mixed; boundary=out\r\n\r\n".to_owned()
+            + &inner.repeat(2 * DEPTH_LIMIT);
+        let calendar = "Content-Type: text/calendar\r\n\r\n";
+        assert!(found(&format!("{siblings}--in\r\n{calendar}")));
+        assert!(!found(&format!(
+            "{siblings}--out\r\n\r\n--in\r\n{calendar}"
+        )));
+    }
+
+    #[test]
     fn s12_multiparts_nested_10_000_deep_cost_a_bounded_stack() {
         let mut scanner = CalendarScanner::new();
         for depth in 0..10_000 {

@@ -133,7 +133,7 @@ fn signatures_stay_unless_a_header_that_they_sign_changes() {
     let signature = |h: &str| {
         format!(
             "DKIM-Signature: v=1; a=rsa-sha256; bh=x=; h={h};\r\n\tb=y\r\nARC-Seal: i=1\r\n\
-             ARC-Message-Signature: i=1; h=from\r\nARC-Authentication-Results: i=1; x\r\n"
+             ARC-Message-Signature: i=1; h={h}\r\nARC-Authentication-Results: i=1; x\r\n"
         )
     };
     let own_header = format!("{OWN}{REST}");

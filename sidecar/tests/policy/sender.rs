@@ -1,6 +1,7 @@
 //! Who may send: From, the envelope, and the four policies.
 
 use zohorelay_config::ForeignFrom::{self, Attach, Pass, Reject, Rewrite};
+use zohorelay_config::SenderPolicy;
 use zohorelay_sidecar::policy::{RefusalReason, from_addresses};
 
 use super::*;
@@ -86,6 +87,10 @@ fn s13_allowed_odd_spellings_are_spelled_plainly_under_every_policy() {
         (
             "\"A\\bc\" <billing@example.com>",
             "\"Abc\" <billing@example.com>",
+        ),
+        (
+            "\"a>b\" <billing@example.com>",
+            "=?UTF-8?B?YT5i?= <billing@example.com>",
         ),
         (
             "\"<evil@x>\" <billing@example.com>",
@@ -318,7 +323,8 @@ fn rewrite_leaves_a_reply_to_that_is_set() {
     );
     assert_eq!(sent(Rewrite, &set), expected);
     let blank = mail("From: a@x.example\r\nReply-To: ");
-    assert_eq!(sent(Rewrite, &blank).matches("Reply-To").count(), 1);
+    let expected = "From: \"Example Billing\" <billing@example.com>\r\nReply-To: a@x.example";
+    assert_eq!(sent(Rewrite, &blank), respelled(expected));
 }
 
 #[test]
@@ -395,16 +401,28 @@ fn the_policy_for_calendars_holds_only_for_foreign_mails_with_a_calendar() {
         let prepared = judged(&document, &arrival, mail(from).as_bytes()).unwrap();
         assert_eq!(prepared.applied, applied, "{from} {has_calendar}");
     }
-    let mut document = document(Pass);
-    document.sender_policy.foreign_calendar = Some(Reject);
+}
+
+#[test]
+fn the_policy_for_calendars_holds_for_the_envelope_too() {
     let arrival = Arrival {
         has_calendar: true,
         ..arrival()
     };
+    let mut document = document(Pass);
+    document.sender_policy.foreign_calendar = Some(Reject);
     assert!(judged(&document, &arrival, mail("From: a@x.example").as_bytes()).is_err());
     document.sender_policy.foreign_calendar = Some(Rewrite);
     let foreign = mail("From: a@x.example");
     let header = HeaderBlock::parse(foreign.as_bytes(), true).unwrap();
+    let prepared = judge(&document, &path(""), &header, &arrival).unwrap();
+    assert_eq!(prepared.reverse_path, "billing@example.com");
+    document.sender_policy = SenderPolicy {
+        foreign_from: Reject,
+        foreign_calendar: Some(Pass),
+    };
+    let own = mail("From: billing@example.com");
+    let header = HeaderBlock::parse(own.as_bytes(), true).unwrap();
     let prepared = judge(&document, &path(""), &header, &arrival).unwrap();
     assert_eq!(prepared.reverse_path, "billing@example.com");
 }
