@@ -8,7 +8,7 @@
 //!
 //! | field | |
 //! |---|---|
-//! | `From` | kept when allowed and plain; spelled anew when allowed and odd; added when missing; else as [`ForeignFrom`] says |
+//! | `From` | ours: kept, or spelled plainly; none: added; else as [`ForeignFrom`] says |
 //! | `Sender` | removed when it is not the identity's |
 //! | `Reply-To` | gets the old From under `Rewrite`, unless one is set |
 //! | `Message-ID`, `Date` | added when missing |
