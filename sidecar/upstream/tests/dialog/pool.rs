@@ -123,6 +123,14 @@ async fn u14_a_connection_with_an_unasked_for_reply_is_never_used_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn u14_a_connection_with_something_left_to_read_does_not_come_back() {
+    let acts = [Content, Say("250 ok\r\n250 ok\r\n")];
+    let world = World::new(vec![[LOGIN, ENVELOPE, &acts].concat()]);
+    world.deliver().await.unwrap();
+    assert_eq!(world.pool.idle(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn second_mail_after_a_timeout_uses_a_fresh_connection() {
     let world = World::new(vec![[LOGIN, ENVELOPE, &[Content]].concat(), whole()]);
     world
