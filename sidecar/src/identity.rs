@@ -147,7 +147,9 @@ impl Identity {
     }
 
     /// Its document was taken away: nothing more is sent, and the secret goes with the last mail.
+    /// What was held against its login goes too: a document that comes back is another one.
     pub fn remove(&self) {
+        self.breaker.close();
         self.metrics.config_revision.set(0);
         self.replace(State::Removed);
     }
