@@ -3,8 +3,10 @@
 //! - [`sidecar`]: a `zohorelay-sidecar` process with its folders, documents and metrics
 //! - [`document`]: documents as an operator renders them
 //! - [`app`]: an SMTP client that says exactly what it is told, for what no library would send
+//! - [`kubelet`]: the volume of an identity as the kubelet writes it
 //! - [`metrics`]: the text of `/metrics`, read
 //! - [`ledger`]: what apps were told against what the upstream took
+//! - [`tap`]: what a client put on the wire, kept
 
 #![allow(
     clippy::missing_panics_doc,
@@ -15,6 +17,8 @@
 
 pub mod app;
 pub mod document;
+pub mod kubelet;
 pub mod ledger;
 pub mod metrics;
 pub mod sidecar;
+pub mod tap;
