@@ -22,6 +22,16 @@ fn log_in(
     verdict
 }
 
+/// The block that refuses a mail at that time; a mail that none refuses is accepted.
+fn send_at(accounts: &mut Accounts, seconds: u64) -> Option<Block> {
+    let now = Duration::from_secs(seconds);
+    let block = accounts.block_of("billing@example.com", now, RULES);
+    if block.is_none() {
+        accounts.accepted("billing@example.com", now);
+    }
+    block
+}
+
 fn given(username: &str, password: &str) -> Credentials {
     Credentials {
         authorisation: String::new(),
@@ -108,21 +118,31 @@ fn failed_logins_in_a_row_block_the_account_until_it_is_unblocked() {
 #[test]
 fn the_third_mail_within_a_rolling_hour_blocks_and_later_ones_stay_blocked() {
     let mut accounts = accounts();
-    let mut block_at = |seconds| {
-        let now = Duration::from_secs(seconds);
-        let block = accounts.block_of("billing@example.com", now, RULES);
-        if block.is_none() {
-            accounts.accepted("billing@example.com", now);
-        }
-        block
-    };
-    assert_eq!(block_at(0), None);
-    assert_eq!(block_at(3599), None);
-    assert_eq!(block_at(3600), None, "the first has left the hour");
-    assert_eq!(block_at(3601), Some(Block::UnusualActivity));
+    assert_eq!(send_at(&mut accounts, 0), None);
+    assert_eq!(send_at(&mut accounts, 3599), None);
     assert_eq!(
-        block_at(36_000),
-        Some(Block::UnusualActivity),
+        send_at(&mut accounts, 3600),
+        None,
+        "the first has left the hour"
+    );
+    let block = Some(Block::UnusualActivity);
+    assert_eq!(send_at(&mut accounts, 3601), block);
+    let update = AccountUpdate {
+        blocked: BlockChange::Unblock,
+        ..AccountUpdate::default()
+    };
+    accounts.put("billing@example.com", update);
+    for _ in 0..2 {
+        assert_eq!(
+            send_at(&mut accounts, 3601),
+            None,
+            "unblocked, it has a new hour"
+        );
+    }
+    assert_eq!(send_at(&mut accounts, 3601), block);
+    assert_eq!(
+        send_at(&mut accounts, 36_000),
+        block,
         "time alone does not unblock"
     );
 }

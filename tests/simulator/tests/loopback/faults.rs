@@ -308,3 +308,52 @@ async fn a_fault_that_means_nothing_is_refused_when_it_is_armed() {
         .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_content_fault_strikes_at_its_byte_though_the_dot_came_in_the_same_write() {
+    let running = start(options()).await;
+    let early = Action::EarlyReply("550 no\r\n".into());
+    running
+        .fault(Fault::new(Stage::Content, early).after_bytes(10))
+        .unwrap();
+    let mut client = Client::logged_in(&running).await;
+    for mail in 1..=2 {
+        assert_eq!(client.mail(CONTENT).await, "550 no\r\n");
+        assert_eq!(
+            client.ask("NOOP\r\n").await,
+            "250 OK\r\n",
+            "one early reply a content"
+        );
+        assert_eq!((stored(&running), running.faults()[0].fired), (0, mail));
+    }
+}
+
+#[tokio::test]
+async fn a_scripted_250_to_a_foreign_mail_stores_it_and_keeps_the_connection() {
+    let running = start(options()).await;
+    let reply = Action::Reply("250 ok\r\n".into());
+    running.fault(Fault::new(Stage::EndOfData, reply)).unwrap();
+    let mut client = Client::logged_in(&running).await;
+    for mail in 1..=2 {
+        assert_eq!(
+            client.mail("From: root@example.org\r\n\r\n").await,
+            "250 ok\r\n"
+        );
+        assert_eq!(stored(&running), mail);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_before_a_close_survives_what_the_client_still_sends() {
+    let running = start(options()).await;
+    let action = Action::ReplyThenClose("550 no\r\n".into());
+    running
+        .fault(Fault::new(Stage::Content, action).after_bytes(1000))
+        .unwrap();
+    let mut client = Client::logged_in(&running).await;
+    for command in [MAIL, RCPT, "DATA\r\n"] {
+        client.ask(command).await;
+    }
+    client.send("x".repeat(4_000_000)).await;
+    assert_eq!(client.rest().await, (b"550 no\r\n".to_vec(), Left::Closed));
+}
