@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // The helpers are no test functions to clippy.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ struct NameServer {
 }
 
 async fn name_server(answer: Answer) -> NameServer {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let udp = UdpSocket::bind((own_address(), 0)).await.unwrap();
     let address = udp.local_addr().unwrap();
     let tcp = TcpListener::bind(address).await.unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -55,6 +56,13 @@ async fn name_server(answer: Answer) -> NameServer {
         asked,
         _tasks: tasks,
     }
+}
+
+/// An address that no other server here has, so that what UDP got is free for TCP.
+fn own_address() -> Ipv4Addr {
+    static COUNT: AtomicU8 = AtomicU8::new(1);
+    let [.., process] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 77, process, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// With a search list, as pods have one.
@@ -236,7 +244,7 @@ async fn black_hole(address: SocketAddr) -> (tokio::net::TcpListener, Vec<TcpStr
     (listener, queued)
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn u21_the_next_address_is_tried_when_one_fails_or_keeps_silent() {
     let server = name_server(Answer::Addresses(&["127.0.0.2", "127.0.0.1"])).await;
     let dialer = TcpDialer::new(Arc::clone(&server.resolver));
