@@ -25,11 +25,24 @@ use crate::transport::{Broken, Handle};
 /// Content read at once. A mail that fits goes out whole, its dot with it, in one write.
 pub(crate) const CHUNK_BYTES: usize = 32 * 1024;
 
-/// Room for a chunk before and after stuffing, kept with the connection.
+/// Room that an idle connection keeps for its next mail.
+const KEPT_BYTES: usize = 8 * 1024;
+
+/// Room for a chunk before and after stuffing, kept with the connection while it is small.
 #[derive(Default)]
 pub(crate) struct Buffers {
     content: Vec<u8>,
     encoded: Vec<u8>,
+}
+
+impl Buffers {
+    fn give_up_large(&mut self) {
+        for buffer in [&mut self.content, &mut self.encoded] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+    }
 }
 
 /// Why the dot was not sent.
@@ -69,7 +82,9 @@ impl Connection {
             read_bytes: 0,
             pace: Pace::start(),
         };
-        match upload.send(mail, progress).await {
+        let sent = upload.send(mail, progress).await;
+        self.buffers.give_up_large();
+        match sent {
             Ok(()) => final_reply(&self.handle, patience, host).await,
             Err(halt) if progress.our_dot_sent() => Err(after_our_dot(&halt, host)),
             Err(halt) => Err(before_our_dot(halt, host)),
@@ -92,7 +107,9 @@ impl Upload<'_> {
             size_bytes,
             ..
         } = mail;
-        self.buffers.content.resize(CHUNK_BYTES, 0);
+        // One byte more than there should be, so that the end is seen without another round.
+        let whole = usize::try_from(size_bytes).unwrap_or(usize::MAX).saturating_add(1);
+        self.buffers.content.resize(whole.min(CHUNK_BYTES), 0);
         let mut is_first = true;
         loop {
             let (length, is_end) = self.fill(content).await?;
@@ -124,7 +141,7 @@ impl Upload<'_> {
         content: &mut (dyn tokio::io::AsyncRead + Send + Unpin),
     ) -> Result<(usize, bool), Halt> {
         let mut length = 0;
-        while length < CHUNK_BYTES {
+        while length < self.buffers.content.len() {
             let read = content.read(&mut self.buffers.content[length..]).await;
             match read.map_err(|error| unreadable(&error))? {
                 0 => return Ok((length, true)),
