@@ -30,8 +30,8 @@ test-unit: ## Run the Rust tests: no programs but cargo and python3
 .PHONY: test-interop
 test-interop: ## Run mail through clients and servers that nobody here wrote (installs them)
 	@tests/interop/install.sh
-	cargo build --locked -p zohorelay-sidecar -p zoho-simulator
-	cargo test --locked -p zohorelay-tests --features interop --test 'interop*'
+	cargo test --locked --workspace --no-run
+	cargo test --locked --workspace --test interop
 
 .PHONY: bench
 bench: ## Measure speed and size (release build), side by side with sending straight to the sink
