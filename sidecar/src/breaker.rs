@@ -110,7 +110,7 @@ impl Breaker {
 
     /// Opens it, for twice as long as the last time if that refusal was of the same kind.
     ///
-    /// Mails that were under way when it opened bring the same news: they change nothing.
+    /// Mails that were under way when it opened change nothing, unless their news holds longer.
     pub fn trip(&self, reason: Reason, now: Instant) {
         let mut state = self.lock();
         let refusals = match state.open {
@@ -122,9 +122,13 @@ impl Breaker {
         let span = first
             .saturating_mul(1 << (refusals - 1).min(16))
             .min(longest);
+        let until = now + jittered(span);
+        if state.open.is_some_and(|open| open.until > until) {
+            return;
+        }
         state.open = Some(Open {
             reason,
-            until: now + jittered(span),
+            until,
             refusals,
         });
         state.on_trial = false;
@@ -244,6 +248,51 @@ mod tests {
             pass.failed(Class::AccountBlocked, now);
         }
         assert_eq!(breaker.open().unwrap().refusals, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mail_that_was_under_way_may_lengthen_it_and_never_shortens_it() {
+        let now = Instant::now();
+        for (first, second) in [
+            (Class::AuthFailed, Class::RateLimited),
+            (Class::RateLimited, Class::AuthFailed),
+        ] {
+            let breaker = Breaker::default();
+            let passes = [first, second].map(|class| (breaker.admit(now).unwrap(), class));
+            for (pass, class) in passes {
+                pass.failed(class, now);
+            }
+            assert_eq!(breaker.open().unwrap().reason, Reason::AuthFailed);
+            assert!(breaker.admit(now + MINUTE * 47).is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_that_fails_for_another_cause_is_free_again_and_the_breaker_stays_open() {
+        let breaker = Breaker::default();
+        let start = Instant::now();
+        refuse(&breaker, Class::AccountBlocked, start);
+        let later = start + HOUR;
+        assert!(breaker.admit(later).unwrap().is_trial());
+        breaker.admit(later).unwrap().failed(Class::Connect, later);
+        assert_eq!(breaker.open().unwrap().refusals, 1);
+        let trial = breaker.admit(later).unwrap();
+        assert!(trial.is_trial());
+        assert!(breaker.admit(later).is_err(), "one trial at a time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_trial_may_log_in_while_it_is_open() {
+        let breaker = Breaker::default();
+        let start = Instant::now();
+        assert_eq!(breaker.holds_logins(start), None);
+        refuse(&breaker, Class::AuthFailed, start);
+        let later = start + HOUR * 2;
+        assert!(breaker.holds_logins(later).is_some(), "no trial under way");
+        let trial = breaker.admit(later).unwrap();
+        assert_eq!(breaker.holds_logins(later), None);
+        trial.failed(Class::AuthFailed, later);
+        assert!(breaker.holds_logins(later).is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,13 +1,15 @@
 //! One identity of the pod: its document, its way to Zoho, its breaker, and what became of its
 //! mails. A mail keeps the [`Active`] that it began with to its end, whatever is reloaded meanwhile.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
+use thiserror::Error;
 use tokio::time::Instant;
-use zohorelay_config::Document;
+use zohorelay_config::{Document, Security};
 use zohorelay_smtp::address::Address;
 use zohorelay_upstream::{Login, LoginGate, Pool, Resolver, Target, TargetError};
 
@@ -35,8 +37,39 @@ pub struct Identity {
     pub metrics: Arc<IdentityMetrics>,
     /// What became of its mails.
     pub tally: Tally,
-    breaker: Arc<Breaker>,
+    account: Mutex<Account>,
     state: Mutex<State>,
+    /// Pools of earlier documents that have connections to close.
+    retired: Mutex<Vec<Arc<Pool>>>,
+}
+
+/// What is remembered of the account that the last document named, also while there is none.
+#[derive(Debug, Default)]
+struct Account {
+    breaker: Arc<Breaker>,
+    /// Tells one server and login from another. The hash has a random key and stays in memory.
+    key: Option<u64>,
+    hasher: RandomState,
+    retry: u64,
+}
+
+/// Why a document cannot be used, though it is a good one.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// It was put into the folder of another identity.
+    #[error(
+        "the document is for identity {found:?} but lies in the folder of identity {expected:?}; \
+         put it where it belongs"
+    )]
+    WrongName {
+        /// The name of the folder.
+        expected: String,
+        /// The name in the document.
+        found: String,
+    },
+    /// It names no usable server.
+    #[error(transparent)]
+    Target(#[from] TargetError),
 }
 
 /// Where the identity's document is.
@@ -59,6 +92,18 @@ pub struct Active {
     pub pool: Arc<Pool>,
     /// Its pace, if it has one.
     pub pacer: Option<Arc<Pacer>>,
+    /// What the account's refusals hold back.
+    pub breaker: Arc<Breaker>,
+}
+
+impl Active {
+    /// The operator's hold, if it is not over: its reason, and how long it lasts.
+    pub fn hold(&self) -> Option<(&'static str, Duration)> {
+        let hold = self.document.hold.as_ref()?;
+        let left = hold.until.duration_since(Timestamp::now());
+        let left = Duration::try_from(left).ok().filter(|d| !d.is_zero())?;
+        Some((hold.reason.as_str(), left))
+    }
 }
 
 impl Identity {
@@ -68,8 +113,9 @@ impl Identity {
             name: name.to_owned(),
             metrics: Arc::new(metrics),
             tally: Tally::default(),
-            breaker: Arc::default(),
+            account: Mutex::default(),
             state: Mutex::new(State::Awaited),
+            retired: Mutex::default(),
         }
     }
 
@@ -78,17 +124,14 @@ impl Identity {
         &self.name
     }
 
-    /// Its breaker.
-    pub fn breaker(&self) -> &Breaker {
-        &self.breaker
+    /// The breaker of its account.
+    pub fn breaker(&self) -> Arc<Breaker> {
+        lock(&self.account).breaker.clone()
     }
 
     /// A snapshot.
     pub fn state(&self) -> State {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.state).clone()
     }
 
     /// The document in use, if there is one.
@@ -100,7 +143,13 @@ impl Identity {
     }
 
     /// Takes a document, unless it is an older one or the same.
-    pub fn apply(&self, document: Document, network: &Network) -> Result<Reload, TargetError> {
+    pub fn apply(&self, document: Document, network: &Network) -> Result<Reload, ApplyError> {
+        if document.name != self.name {
+            return Err(ApplyError::WrongName {
+                expected: self.name.clone(),
+                found: document.name,
+            });
+        }
         let old = self.active();
         if let Some(verdict) = old
             .as_ref()
@@ -114,22 +163,17 @@ impl Identity {
             network.resolver.clone(),
             &network.roots,
         )?;
+        let breaker = self.breaker_for(&document);
         let connections = document.limits.connections as usize;
         let kept = old
             .as_ref()
             .filter(|old| old.pool.target().same_server_and_login(&target));
-        if old
-            .as_ref()
-            .is_some_and(|old| kept.is_none() || old.document.retry != document.retry)
-        {
-            self.breaker.close();
-        }
         let pool = if let Some(kept) = kept {
             kept.pool.set_connections(connections);
             kept.pool.clone()
         } else {
             let gate = Gate {
-                breaker: self.breaker.clone(),
+                breaker: breaker.clone(),
                 metrics: self.metrics.clone(),
             };
             Arc::new(Pool::new(target, connections, Arc::new(gate)))
@@ -142,40 +186,60 @@ impl Identity {
             document,
             pool,
             pacer,
+            breaker,
         })));
         Ok(Reload::Applied)
     }
 
     /// Its document was taken away: nothing more is sent, and the secret goes with the last mail.
-    /// What was held against its login goes too: a document that comes back is another one.
+    /// What was held against the account stays, for the case that the same login comes back.
     pub fn remove(&self) {
-        self.breaker.close();
         self.metrics.config_revision.set(0);
         self.replace(State::Removed);
     }
 
+    /// Closes connections that are not needed any more. To be called each second or so.
+    pub async fn sweep(&self) {
+        if let Some(active) = self.active() {
+            active.pool.sweep().await;
+        }
+        let retired = std::mem::take(&mut *lock(&self.retired));
+        for pool in &retired {
+            pool.sweep().await;
+        }
+        let waiting = retired.into_iter().filter(|pool| pool.busy() > 0);
+        lock(&self.retired).extend(waiting);
+    }
+
+    /// Another server or login gets a breaker of its own, so that a refusal of the old one that is
+    /// still under way does not hold the new one back. A raised `retry` closes the same.
+    fn breaker_for(&self, document: &Document) -> Arc<Breaker> {
+        let mut account = lock(&self.account);
+        let (upstream, login) = (&document.upstream, &document.login);
+        let key = account.hasher.hash_one((
+            (&upstream.host, upstream.port, &upstream.trust_anchors),
+            upstream.security == Security::ImplicitTls,
+            (&login.username, login.password.expose()),
+        ));
+        if account.key.replace(key) != Some(key) {
+            account.breaker = Arc::default();
+        } else if account.retry != document.retry {
+            account.breaker.close();
+        }
+        account.retry = document.retry;
+        account.breaker.clone()
+    }
+
     fn replace(&self, new: State) {
-        let old = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *state, new)
-        };
+        let old = std::mem::replace(&mut *lock(&self.state), new);
         let State::Active(old) = old else { return };
         if self
             .active()
             .is_none_or(|new| !Arc::ptr_eq(&new.pool, &old.pool))
         {
             old.pool.retire();
+            lock(&self.retired).push(old.pool.clone());
         }
-    }
-
-    /// Why nothing may be sent now: the operator's hold, then the breaker.
-    pub fn held(&self, active: &Active) -> Option<(&'static str, Duration)> {
-        let hold = active.document.hold.as_ref();
-        let left = hold.and_then(|hold| {
-            let left = hold.until.duration_since(Timestamp::now());
-            Some((hold.reason.as_str(), Duration::try_from(left).ok()?))
-        });
-        left.filter(|(_, left)| !left.is_zero())
     }
 
     /// Brings the gauges up to date, for a scrape.
@@ -183,9 +247,9 @@ impl Identity {
         let active = self.active();
         let held = active
             .as_ref()
-            .is_some_and(|active| self.held(active).is_some());
+            .is_some_and(|active| active.hold().is_some());
         self.metrics
-            .show_breaker(self.breaker.open().map(|open| open.reason), held);
+            .show_breaker(self.breaker().open().map(|open| open.reason), held);
         let (idle, busy) = active.map_or((0, 0), |active| (active.pool.idle(), active.pool.busy()));
         self.metrics
             .connections_idle
@@ -194,6 +258,10 @@ impl Identity {
             .connections_busy
             .set(i64::try_from(busy).unwrap_or(i64::MAX));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether `new` is not to be taken in place of `old`.
@@ -327,3 +395,6 @@ impl Roster {
         limits.max().unwrap_or(DEFAULT) as usize
     }
 }
+
+#[cfg(test)]
+mod tests;

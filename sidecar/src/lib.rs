@@ -12,6 +12,8 @@ pub mod args;
 pub mod breaker;
 pub mod calendar;
 pub mod egress;
+#[cfg(test)]
+mod fixtures;
 pub mod header;
 pub mod identity;
 pub mod last_words;

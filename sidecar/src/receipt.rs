@@ -63,7 +63,7 @@ impl Receipt {
     }
 
     fn about(&self) -> About<'_> {
-        let open = self.identity.breaker().open();
+        let open = self.active.as_ref().and_then(|a| a.breaker.open());
         About {
             identity: self.identity.name(),
             document: self.active.as_ref().map(|active| &active.document),

@@ -1,6 +1,5 @@
 //! One mail from the app's dot to an [`Outcome`]: checks, policy, breaker, pace, upstream.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use zohorelay_smtp::session::Envelope;
 use zohorelay_upstream::{Progress, Submission};
 
 use crate::header::HeaderBlock;
-use crate::identity::{Active, Identity};
+use crate::identity::Active;
 use crate::outcome::{Local, Outcome};
 use crate::pace::Turn;
 use crate::policy::{self, Arrival, Prepared};
@@ -105,20 +104,14 @@ pub fn prepare(mail: &Mail, active: &Active) -> Result<Ready, Local> {
 
 /// Sends a prepared mail. Dropping the future before `progress.our_dot_sent()` closes the upstream
 /// connection without our dot; after it, it must not be dropped.
-pub async fn send(
-    mail: &mut Mail,
-    ready: &Ready,
-    identity: &Identity,
-    active: &Arc<Active>,
-    progress: &Progress,
-) -> Outcome {
-    if let Some((reason, again_after)) = identity.held(active) {
+pub async fn send(mail: &mut Mail, ready: &Ready, active: &Active, progress: &Progress) -> Outcome {
+    if let Some((reason, again_after)) = active.hold() {
         return Outcome::Local(Local::Held {
             reason,
             again_after,
         });
     }
-    let pass = match identity.breaker().admit(Instant::now()) {
+    let pass = match active.breaker.admit(Instant::now()) {
         Ok(pass) => pass,
         Err(open) => {
             let again_after = open.until.duration_since(Instant::now());

@@ -191,9 +191,7 @@ pub async fn watch(mut watches: Vec<Watch>, sidecar: Arc<Sidecar>) {
             watch.look(&sidecar.network);
         }
         for identity in sidecar.roster.iter() {
-            if let Some(active) = identity.active() {
-                active.pool.sweep().await;
-            }
+            identity.sweep().await;
         }
     }
 }

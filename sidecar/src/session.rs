@@ -276,7 +276,7 @@ impl Session {
             Ok(ready) => ready,
             Err(local) => return (Outcome::Local(local), false),
         };
-        let (outcome, app_left) = self.watched(&mut mail, &ready, identity, &active).await;
+        let (outcome, app_left) = self.watched(&mut mail, &ready, &active).await;
         if outcome.class() == Some(Class::RelayDenied) {
             receipt.from = relay::from_shown(&mail, &ready, &active);
         }
@@ -289,12 +289,11 @@ impl Session {
         &mut self,
         mail: &mut Mail,
         ready: &Ready,
-        identity: &Identity,
-        active: &Arc<Active>,
+        active: &Active,
     ) -> (Outcome, bool) {
         let progress = Progress::new();
         let sidecar = self.sidecar.clone();
-        let mut sent = pin!(relay::send(mail, ready, identity, active, &progress));
+        let mut sent = pin!(relay::send(mail, ready, active, &progress));
         let mut soft = pin!(sidecar.shutdown.soft());
         let mut hard = pin!(sidecar.shutdown.hard());
         let (mut app_left, mut is_late) = (false, false);

@@ -156,7 +156,7 @@ fn brief(identity: &Arc<Identity>) -> Brief<'_> {
 
 fn breaker(identity: &Identity, state: &State) -> Option<BreakerView> {
     if let State::Active(active) = state
-        && let Some((reason, left)) = identity.held(active)
+        && let Some((reason, left)) = active.hold()
     {
         return Some(BreakerView {
             reason,

@@ -1,0 +1,258 @@
+use serde_json::json;
+use zohorelay_upstream::failure::Class;
+
+use super::*;
+use crate::fixtures::{applied, document, identity, network};
+
+fn apply(identity: &Identity, changes: &serde_json::Value) -> Reload {
+    let document = document(identity.name(), changes);
+    identity.apply(document, &network()).unwrap()
+}
+
+fn refuse_login(identity: &Identity) {
+    identity.breaker().trip(Reason::AuthFailed, Instant::now());
+}
+
+#[tokio::test]
+async fn only_a_higher_revision_of_the_same_object_is_taken() {
+    let uid = |uid, revision| json!({"uid": uid, "revision": revision});
+    let table = [
+        (uid("a", 5), uid("a", 6), Reload::Applied),
+        (uid("a", 5), uid("a", 4), Reload::Stale),
+        (uid("a", 5), uid("b", 4), Reload::Applied),
+        (uid("a", 5), uid("a", 5), Reload::Unchanged),
+        (uid("a", 5), json!({"uid": "a"}), Reload::Applied),
+        (json!({"uid": "a"}), uid("a", 1), Reload::Applied),
+    ];
+    for (first, second, expected) in table {
+        let identity = applied("billing", &first);
+        assert_eq!(apply(&identity, &second), expected, "{first} then {second}");
+    }
+}
+
+#[tokio::test]
+async fn another_content_under_the_same_revision_is_stale() {
+    let identity = applied("billing", &json!({"revision": 5}));
+    let changed = json!({"revision": 5, "suspend": true});
+    assert_eq!(apply(&identity, &changed), Reload::Stale);
+    assert!(!identity.active().unwrap().document.suspend);
+}
+
+#[tokio::test]
+async fn a_document_for_another_identity_is_refused_and_both_are_named() {
+    let identity = applied("billing", &json!({}));
+    let error = identity.apply(document("alerts", &json!({})), &network());
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("\"alerts\"") && text.contains("\"billing\""),
+        "{text}"
+    );
+    assert_eq!(identity.active().unwrap().document.name, "billing");
+}
+
+#[tokio::test]
+async fn the_pool_is_kept_unless_server_trust_or_login_change() {
+    let upstream = |host: &str, port: u16, security: &str| json!({"upstream": {"host": host, "port": port, "security": security}});
+    let login = |username, password| json!({"login": {"username": username, "password": password}});
+    let table = [
+        (json!({"suspend": true}), true),
+        (json!({"limits": {"connections": 7}}), true),
+        (json!({"retry": 1}), true),
+        (login("billing@example.com", "changed"), false),
+        (login("other@example.com", "app-password"), false),
+        (upstream("other.localhost", 465, "ImplicitTls"), false),
+        (upstream("localhost", 587, "StartTls"), false),
+    ];
+    for (changes, kept) in table {
+        let identity = applied("billing", &json!({}));
+        let before = identity.active().unwrap().pool.clone();
+        apply(&identity, &changes);
+        let after = identity.active().unwrap().pool.clone();
+        assert_eq!(Arc::ptr_eq(&before, &after), kept, "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn the_breaker_closes_for_a_new_password_server_or_retry_and_for_nothing_else() {
+    let table = [
+        (json!({"suspend": true}), true),
+        (json!({"limits": {"connections": 7}, "revision": 9}), true),
+        (json!({"retry": 1}), false),
+        (
+            json!({"login": {"username": "billing@example.com", "password": "changed"}}),
+            false,
+        ),
+        (
+            json!({"upstream": {"host": "localhost", "port": 587, "security": "StartTls"}}),
+            false,
+        ),
+    ];
+    for (changes, open) in table {
+        let identity = applied("billing", &json!({}));
+        refuse_login(&identity);
+        apply(&identity, &changes);
+        assert_eq!(identity.breaker().open().is_some(), open, "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn a_late_refusal_of_the_old_password_does_not_hold_the_new_one() {
+    let identity = applied("billing", &json!({}));
+    let under_way = identity.active().unwrap();
+    let pass = under_way.breaker.admit(Instant::now()).unwrap();
+    apply(
+        &identity,
+        &json!({"login": {"username": "billing@example.com", "password": "changed"}}),
+    );
+    pass.failed(Class::AuthFailed, Instant::now());
+    assert!(under_way.breaker.open().is_some());
+    assert_eq!(identity.breaker().open(), None);
+}
+
+#[tokio::test]
+async fn the_same_login_is_still_held_when_it_comes_back_and_another_one_is_not() {
+    for (password, open) in [("app-password", true), ("changed", false)] {
+        let identity = applied("billing", &json!({}));
+        refuse_login(&identity);
+        identity.remove();
+        let login = json!({"username": "billing@example.com", "password": password});
+        assert_eq!(apply(&identity, &json!({"login": login})), Reload::Applied);
+        assert_eq!(identity.breaker().open().is_some(), open, "{password}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_identity_lets_its_secret_go_with_the_last_mail() {
+    let identity = applied("billing", &json!({}));
+    let mail = identity.active().unwrap();
+    identity.remove();
+    identity.sweep().await;
+    assert!(matches!(identity.state(), State::Removed));
+    let (document, pool) = (Arc::downgrade(&mail), Arc::downgrade(&mail.pool));
+    drop(mail);
+    assert_eq!((document.strong_count(), pool.strong_count()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bucket_stays_as_it_is_unless_its_limits_change() {
+    let limits = |per_hour, burst| json!({"limits": {"messagesPerHour": per_hour, "burst": burst}});
+    let table = [
+        (
+            json!({"limits": {"messagesPerHour": 45, "burst": 5, "connections": 9}}),
+            true,
+        ),
+        (limits(46, 5), false),
+        (limits(45, 6), false),
+    ];
+    for (changes, kept) in table {
+        let identity = applied("billing", &limits(45, 5));
+        let before = identity.active().unwrap().pacer.clone().unwrap();
+        apply(&identity, &changes);
+        let after = identity.active().unwrap().pacer.clone().unwrap();
+        assert_eq!(Arc::ptr_eq(&before, &after), kept, "{changes}");
+    }
+    let identity = applied("billing", &limits(45, 5));
+    apply(&identity, &json!({}));
+    assert!(identity.active().unwrap().pacer.is_none());
+}
+
+#[tokio::test]
+async fn a_hold_lasts_until_its_time() {
+    let hold = |until| json!({"hold": {"until": until, "reason": "auth_failed"}});
+    let future = applied("billing", &hold("2199-01-01T00:00:00Z"))
+        .active()
+        .unwrap();
+    assert_eq!(future.hold().unwrap().0, "auth_failed");
+    let past = applied("billing", &hold("2001-01-01T00:00:00Z"))
+        .active()
+        .unwrap();
+    assert_eq!(past.hold(), None);
+    assert_eq!(
+        applied("billing", &json!({})).active().unwrap().hold(),
+        None
+    );
+}
+
+#[test]
+fn a_gate_counts_logins_and_opens_the_breaker_once() {
+    let identity = identity("billing");
+    let gate = Gate {
+        breaker: identity.breaker(),
+        metrics: identity.metrics.clone(),
+    };
+    assert_eq!(gate.admit(), Ok(()));
+    gate.logged_in(Login::Error);
+    assert_eq!(gate.admit(), Ok(()), "no verdict holds nothing");
+    gate.logged_in(Login::Refused(Class::Unclassified));
+    assert_eq!(
+        identity.breaker().open().unwrap().reason,
+        Reason::AuthFailed
+    );
+    assert!(gate.admit().unwrap_err().starts_with("auth_failed for "));
+}
+
+mod roster {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    fn roster() -> Roster {
+        Roster::new(vec![
+            applied(
+                "billing",
+                &json!({"limits": {"messageBytes": 2048, "recipientsPerMessage": 3}}),
+            ),
+            applied(
+                "alerts",
+                &json!({"limits": {"messageBytes": 4096, "recipientsPerMessage": 2}}),
+            ),
+            identity("late"),
+        ])
+    }
+
+    #[test]
+    fn the_header_picks_before_the_envelope_and_the_first_identity_takes_the_rest() {
+        let roster = roster();
+        let [ours, other, nobody] =
+            ["billing@example.com", "Alerts@EXAMPLE.com", "x@example.net"].map(address);
+        let table = [
+            (vec![ours.clone()], Some(&other), "billing"),
+            (vec![other.clone()], Some(&ours), "alerts"),
+            (vec![nobody.clone()], Some(&other), "alerts"),
+            (vec![], Some(&other), "alerts"),
+            (vec![nobody.clone()], Some(&nobody), "billing"),
+            (vec![], None, "billing"),
+        ];
+        for (from, envelope, expected) in table {
+            assert_eq!(roster.choose(&from, envelope).name(), expected, "{from:?}");
+        }
+    }
+
+    #[test]
+    fn a_plus_tag_is_foreign() {
+        let tagged = address("alerts+tag@example.com");
+        assert_eq!(roster().choose(&[tagged], None).name(), "billing");
+    }
+
+    #[test]
+    fn the_largest_limit_of_the_pod_is_offered() {
+        let roster = roster();
+        assert_eq!(roster.size_limit_bytes(), 4096);
+        assert_eq!(roster.recipients_limit(), 3);
+        let none = Roster::new(vec![identity("late")]);
+        assert_eq!(
+            (none.size_limit_bytes(), none.recipients_limit()),
+            (40 << 20, 100)
+        );
+    }
+
+    #[test]
+    fn a_login_picks_by_the_name_of_the_identity_only() {
+        let roster = roster();
+        assert_eq!(roster.named("alerts").unwrap().name(), "alerts");
+        assert!(roster.named("alerts@example.com").is_none());
+        assert!(roster.only().is_none());
+    }
+}
