@@ -36,7 +36,7 @@ test-interop: ## Run mail through clients and servers that nobody here wrote (in
 .PHONY: bench
 bench: ## Measure speed and size (release build), side by side with sending straight to the sink
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) -p zohorelay-sidecar
-	cargo run --locked --release -p zohorelay-bench -- --sidecar target/$(HOST)/release/zohorelay-sidecar $(BENCH_ARGS)
+	cargo run --locked --profile load -p zohorelay-bench -- --sidecar target/$(HOST)/release/zohorelay-sidecar $(BENCH_ARGS)
 
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 

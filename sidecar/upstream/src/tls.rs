@@ -1,12 +1,13 @@
 //! TLS to the server: 1.2 or later, its name always verified.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, Der, ServerName, TrustAnchor};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -38,16 +39,48 @@ pub enum TrustError {
 /// The certificate authorities that the system trusts. `SSL_CERT_FILE` and `SSL_CERT_DIR` name
 /// other places.
 pub fn system_roots() -> Result<RootCertStore, TrustError> {
-    let found = rustls_native_certs::load_native_certs();
+    let places = openssl_probe::probe();
+    let mut reasons = String::new();
+    if let Some(file) = &places.cert_file {
+        match roots_in(file) {
+            Ok(roots) if !roots.is_empty() => return Ok(roots),
+            Ok(_) => reasons = format!("; no certificate in {}", file.display()),
+            Err(error) => reasons = format!("; {}: {error}", file.display()),
+        }
+    }
     let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let reasons = found.errors.iter().map(|error| format!("; {error}"));
-        return Err(TrustError::NoSystemRoots {
-            reasons: reasons.collect(),
-        });
+    for folder in &places.cert_dir {
+        let found = rustls_native_certs::load_certs_from_paths(None, Some(folder));
+        roots.add_parsable_certificates(found.certs);
+        reasons.extend(found.errors.iter().map(|error| format!("; {error}")));
+    }
+    if roots.is_empty() {
+        return Err(TrustError::NoSystemRoots { reasons });
     }
     Ok(roots)
+}
+
+/// The bundle, read one certificate at a time: all at once they would be most of our heap.
+fn roots_in(bundle: &Path) -> Result<RootCertStore, rustls_pki_types::pem::Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(bundle)? {
+        roots.add_parsable_certificates([certificate?]);
+    }
+    Ok(shared(&roots))
+}
+
+/// The same anchors, their bytes leaked: they serve as long as the process, and an identity that
+/// adds anchors of its own copies only references.
+fn shared(roots: &RootCertStore) -> RootCertStore {
+    let leak = |der: &Der<'_>| Der::from_slice(der.to_vec().leak());
+    let anchors = roots.roots.iter().map(|anchor| TrustAnchor {
+        subject: leak(&anchor.subject),
+        subject_public_key_info: leak(&anchor.subject_public_key_info),
+        name_constraints: anchor.name_constraints.as_ref().map(leak),
+    });
+    RootCertStore {
+        roots: anchors.collect(),
+    }
 }
 
 /// A configuration with its own store of sessions: a session ticket that one identity got is never

@@ -108,7 +108,9 @@ impl Upload<'_> {
             ..
         } = mail;
         // One byte more than there should be, so that the end is seen without another round.
-        let whole = usize::try_from(size_bytes).unwrap_or(usize::MAX).saturating_add(1);
+        let whole = usize::try_from(size_bytes)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
         self.buffers.content.resize(whole.min(CHUNK_BYTES), 0);
         let mut is_first = true;
         loop {
