@@ -8,7 +8,6 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
-use zohorelay_upstream::classify::known_code;
 use zohorelay_upstream::failure::{Class, Failure};
 
 use crate::breaker::Reason;
@@ -198,7 +197,7 @@ impl Metrics {
             config_stale: gauges(
                 r,
                 "zohorelay_sidecar_config_stale",
-                "1 while the document on disk cannot be used and an older one serves",
+                "1 while the document on disk cannot be used; the last good one serves, if there was one",
                 &["identity"],
             )?,
             config_unknown_fields: gauges(
@@ -334,15 +333,11 @@ impl IdentityMetrics {
     }
 
     fn count_reply(&self, failure: &Failure) {
-        let code = failure
-            .reply
-            .as_ref()
-            .map_or("none", |reply| known_code(reply.code()).unwrap_or("other"));
         let labels = [
             &self.name,
             failure.class.as_str(),
             failure.stage.as_str(),
-            code,
+            failure.code_label(),
         ];
         self.failure_replies.with_label_values(&labels).inc();
     }

@@ -2,10 +2,11 @@
 //! once; each second we look at the file behind the links. No inotify: one uid on a node shares
 //! 128 instances.
 
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -79,73 +80,65 @@ impl Watch {
 
     /// One look.
     pub fn look(&mut self, network: &Network) {
-        let Ok(metadata) = std::fs::metadata(&self.path) else {
-            return self.absent();
+        let metadata = match std::fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if is_absence(&error) => return self.absent(),
+            Err(error) => return self.unreadable(&ReadError::Unreadable(error)),
         };
         self.absent_since = None;
-        let seen = Seen {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        };
+        let seen = Seen::of(&metadata);
         if self.seen == Some(seen) {
             return;
         }
-        match self.load(network) {
-            Ok(Some(result)) => {
-                self.seen = Some(seen);
-                self.settle(result);
-            }
-            Ok(None) => {}
-            Err(problem) => {
-                self.seen = Some(seen);
-                self.reject(problem);
-            }
-        }
-    }
-
-    /// Reads and applies; `None` if the file vanished between two system calls.
-    fn load(&self, network: &Network) -> Result<Option<Reload>, String> {
         let loaded = match Document::load_file(&self.path) {
             Ok(loaded) => loaded,
-            Err(ReadError::Missing) => return Ok(None),
-            Err(error) => return Err(log::chain(&error)),
-        };
-        let unknown = loaded.unknown_fields;
-        let result = self
-            .identity
-            .apply(loaded.document, network)
-            .map_err(|error| log::chain(&error))?;
-        if result == Reload::Applied {
-            let count = i64::try_from(unknown.len()).unwrap_or(i64::MAX);
-            self.identity.metrics.config_unknown_fields.set(count);
-            if !unknown.is_empty() {
-                tracing::warn!(
-                    identity = self.identity.name(),
-                    fields = unknown.join(", "),
-                    "the document has fields that this version does not know; they are ignored"
-                );
+            // It vanished between two system calls: the next look decides.
+            Err(ReadError::Missing) => return,
+            Err(error @ ReadError::Unreadable(_)) => return self.unreadable(&error),
+            Err(ReadError::Invalid(error)) => {
+                self.seen = Some(seen);
+                return self.reject(log::chain(&error));
             }
+        };
+        self.seen = Some(seen);
+        match self.identity.apply(loaded.document, network) {
+            Ok(result) => self.settle(result, &loaded.unknown_fields),
+            Err(error) => self.reject(log::chain(&error)),
         }
-        Ok(Some(result))
     }
 
-    fn settle(&self, result: Reload) {
+    fn settle(&self, result: Reload, unknown_fields: &[String]) {
         self.identity.metrics.reload(result);
-        self.identity.metrics.config_stale.set(0);
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.clear_problem();
         let identity = self.identity.name();
         match result {
             Reload::Applied => tracing::info!(identity, "document applied"),
             Reload::Stale => {
-                tracing::warn!(
+                return tracing::warn!(
                     identity,
                     "an older revision is on disk; the newer one stays"
                 );
             }
             Reload::Unchanged | Reload::Rejected => {}
+        }
+        let count = i64::try_from(unknown_fields.len()).unwrap_or(i64::MAX);
+        self.identity.metrics.config_unknown_fields.set(count);
+        if !unknown_fields.is_empty() {
+            tracing::warn!(
+                identity,
+                fields = unknown_fields.join(", "),
+                "the document has fields that this version does not know; they are ignored"
+            );
+        }
+    }
+
+    /// It may be readable the next time: it is tried at each look, and said once.
+    fn unreadable(&mut self, error: &ReadError) {
+        self.absent_since = None;
+        self.seen = None;
+        let problem = log::chain(error);
+        if *self.lock_problem() != Some(problem.clone()) {
+            self.reject(problem);
         }
     }
 
@@ -160,13 +153,17 @@ impl Watch {
             kept,
             "the document on disk cannot be used"
         );
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+        *self.lock_problem() = Some(problem);
     }
 
     fn absent(&mut self) {
         self.seen = None;
         let since = *self.absent_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= ABSENCE && matches!(self.identity.state(), State::Active(_)) {
+        if since.elapsed() < ABSENCE {
+            return;
+        }
+        self.clear_problem();
+        if matches!(self.identity.state(), State::Active(_)) {
             tracing::warn!(
                 identity = self.identity.name(),
                 "identity removed: its document is gone"
@@ -174,6 +171,32 @@ impl Watch {
             self.identity.remove();
         }
     }
+
+    fn clear_problem(&self) {
+        self.identity.metrics.config_stale.set(0);
+        *self.lock_problem() = None;
+    }
+
+    fn lock_problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// Anything else, such as too many open files, says nothing about the file.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Looks each second, until the shutdown.
@@ -195,3 +218,6 @@ pub async fn watch(mut watches: Vec<Watch>, sidecar: Arc<Sidecar>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
