@@ -1,5 +1,7 @@
 //! Mail through a real sidecar to a Zoho that behaves as Zoho does: the main job.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use serde_json::json;
 use zoho_simulator::{
     Account, Action, Block, BlockChange, Fault, Options, Running, Simulator, Stage, Then,

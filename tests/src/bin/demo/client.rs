@@ -126,8 +126,8 @@ fn curl(smtp: SocketAddr, letter: &Letter<'_>) -> tokio::process::Command {
 fn last_reply(trace: &str) -> String {
     let replies = trace.lines().filter_map(|line| line.strip_prefix("< "));
     replies
-        .filter(|reply| !reply.starts_with("221"))
-        .last()
+        .rev()
+        .find(|reply| !reply.starts_with("221"))
         .unwrap_or_default()
         .trim()
         .to_owned()
