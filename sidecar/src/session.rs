@@ -106,10 +106,7 @@ impl Session {
                 }
                 Event::Close => return self.finish().await,
                 Event::Content => {}
-                event => {
-                    self.handle(event).await;
-                    self.deadline = Instant::now() + COMMAND_TIMEOUT;
-                }
+                event => self.handle(event).await,
             }
         }
     }
@@ -384,6 +381,7 @@ impl Session {
         Ok(count)
     }
 
+    /// Writes what is owed. A reply ends a command, so the time for the next one begins.
     async fn flush(&mut self) -> io::Result<()> {
         let output = self.protocol.output();
         if output.is_empty() {
@@ -392,6 +390,7 @@ impl Session {
         let count = output.len();
         timeout(WRITE_TIMEOUT, self.socket.write_all(output)).await??;
         self.protocol.output_written(count);
+        self.deadline = Instant::now() + COMMAND_TIMEOUT;
         Ok(())
     }
 
