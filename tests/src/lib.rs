@@ -4,6 +4,7 @@
 //! - [`document`]: documents as an operator renders them
 //! - [`app`]: an SMTP client that says exactly what it is told, for what no library would send
 //! - [`kubelet`]: the volume of an identity as the kubelet writes it
+//! - [`memory`]: how much memory a process has
 //! - [`metrics`]: the text of `/metrics`, read
 //! - [`ledger`]: what apps were told against what the upstream took
 //! - [`tap`]: what a client put on the wire, kept
@@ -19,6 +20,7 @@ pub mod app;
 pub mod document;
 pub mod kubelet;
 pub mod ledger;
+pub mod memory;
 pub mod metrics;
 pub mod sidecar;
 pub mod tap;

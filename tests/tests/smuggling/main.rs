@@ -1,7 +1,12 @@
 //! Second mails hidden in a first one (docs/proof.md F1 to F20), sent by Python's sockets in one
 //! write, cut at each offset and a byte at a time, and judged by what the upstream got.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 mod rows;
 

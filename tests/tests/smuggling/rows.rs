@@ -74,10 +74,13 @@ impl Row {
     }
 }
 
+/// The name of a row, its separator, and what stands in its place in the body.
+type Separator = (&'static str, &'static str, Option<(&'static str, bool)>);
+
 /// Rows that put a separator between a first mail and what would be the commands of a second.
 /// The separator, and what stands in its place in the body of the only mail; `None` where both
 /// modes refuse it; `true` where it is a bare LF, which only Strict refuses.
-const SEPARATORS: &[(&str, &str, Option<(&str, bool)>)] = &[
+const SEPARATORS: &[Separator] = &[
     ("f1-lf-dot-lf", "\n.\n", Some(("\r\n.\r\n", true))),
     ("f2-lf-dot-crlf", "\n.\r\n", Some(("\r\n.\r\n", true))),
     ("f3-crlf-dot-lf", "\r\n.\n", Some(("\r\n.\r\n", true))),
@@ -141,7 +144,7 @@ fn unless_strict(mode: Mode, is_bare_lf: bool, body: String) -> Expected {
 }
 
 fn separators(mode: Mode) -> Vec<Row> {
-    let row = |(id, separator, taken): &(&str, &str, Option<(&str, bool)>)| {
+    let row = |(id, separator, taken): &Separator| {
         let second = second(id);
         let expected = match taken {
             Some((line, is_bare_lf)) => {
