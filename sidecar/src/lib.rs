@@ -14,6 +14,7 @@ pub mod calendar;
 pub mod egress;
 #[cfg(test)]
 mod fixtures;
+pub mod hang_up;
 pub mod header;
 pub mod identity;
 pub mod last_words;

@@ -1,13 +1,14 @@
 //! `run`: bind everything, say so once, serve until SIGTERM, end within two seconds.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::TaskTracker;
 use zohorelay_process::{admin, exit, listen, loopback, signal};
 use zohorelay_upstream::{Resolver, system_roots};
@@ -16,7 +17,7 @@ use crate::args::RunArgs;
 use crate::egress::Egress;
 use crate::identity::{Identity, Network, Roster};
 use crate::last_words::LastWords;
-use crate::listen::accept;
+use crate::listen::{Room, accept};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::reload::{self, Problem, Watch};
@@ -60,14 +61,10 @@ struct Listeners {
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: RunArgs) -> Result<(), Refusal> {
-    if !args.identities.is_dir() {
-        let folder = args.identities.display();
-        return Err(Refusal::new(
-            exit::USAGE,
-            format!(
-                "--identities {folder}: there is no such folder; give the folder that holds NAME/identity.json"
-            ),
-        ));
+    check(&args)?;
+    if let Some(name) = twice(&args.names) {
+        let message = format!("--identity {name} is given twice; give each name once");
+        return Err(Refusal::new(exit::USAGE, message));
     }
     let mut signals = signal::Signals::listen().map_err(|error| {
         Refusal::new(exit::UNAVAILABLE, format!("listening for signals: {error}"))
@@ -85,22 +82,62 @@ pub async fn run(args: RunArgs) -> Result<(), Refusal> {
         watch.look(&sidecar.network);
     }
     announce(&listeners);
-    let mut tasks = serve(listeners, &args, &sidecar, watches);
-    let ended = tokio::select! {
-        signal = signals.recv() => { tracing::info!(signal, "shutting down"); None }
-        ended = tasks.join_next() => ended,
+    let mut parts = serve(listeners, &args, &sidecar, watches);
+    let result = tokio::select! {
+        signal = signals.recv() => {
+            tracing::info!(signal, "shutting down");
+            drain(&sidecar, signals.recv()).await;
+            Ok(())
+        }
+        ended = parts.join_next() => Err(unexpected_end(ended)),
     };
-    if ended.is_some() {
+    sidecar.last_words.write(&sidecar.roster);
+    result
+}
+
+fn check(args: &RunArgs) -> Result<(), Refusal> {
+    if !args.identities.is_dir() {
+        let folder = args.identities.display();
         return Err(Refusal::new(
-            exit::SOFTWARE,
-            "a part of the sidecar ended unexpectedly",
+            exit::USAGE,
+            format!(
+                "--identities {folder}: there is no such folder; give the folder that holds NAME/identity.json"
+            ),
         ));
     }
+    let mut names = HashSet::new();
+    match args.names.iter().find(|name| !names.insert(*name)) {
+        None => Ok(()),
+        Some(twice) => Err(Refusal::new(
+            exit::USAGE,
+            format!("--identity {twice} is given twice; name each identity once"),
+        )),
+    }
+}
+
+/// Lets the mails under way end, for as long as there is. A second signal ends it at once.
+async fn drain(sidecar: &Sidecar, second_signal: impl Future<Output = &'static str>) {
     sidecar.shutdown.begin();
     sidecar.tasks.close();
-    let _ = tokio::time::timeout(LAST_MOMENT, sidecar.tasks.wait()).await;
-    sidecar.last_words.write(&sidecar.roster);
-    Ok(())
+    tokio::select! {
+        _ = tokio::time::timeout(LAST_MOMENT, sidecar.tasks.wait()) => {}
+        signal = second_signal => tracing::warn!(signal, "ending at once"),
+    }
+}
+
+fn unexpected_end(ended: Option<Result<&'static str, JoinError>>) -> Refusal {
+    let what = match ended {
+        Some(Ok(part)) => format!("{part} ended unexpectedly"),
+        Some(Err(error)) => format!("a part of the sidecar broke: {error}"),
+        None => "nothing runs any more".to_owned(),
+    };
+    tracing::error!(what, "the sidecar cannot go on");
+    Refusal::new(exit::SOFTWARE, what)
+}
+
+fn twice(names: &[String]) -> Option<&String> {
+    let mut earlier = names.iter().enumerate();
+    earlier.find_map(|(index, name)| names[..index].contains(name).then_some(name))
 }
 
 fn bind(args: &RunArgs) -> Result<Listeners, Refusal> {
@@ -162,25 +199,115 @@ fn announce(listeners: &Listeners) {
     );
 }
 
+/// Everything that must not end before the shutdown, each with its name.
 fn serve(
     listeners: Listeners,
     args: &RunArgs,
     sidecar: &Arc<Sidecar>,
     watches: Vec<Watch>,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    let permits = Arc::new(Semaphore::new(args.max_sessions as usize));
+) -> JoinSet<&'static str> {
+    let mut parts = JoinSet::new();
+    let mut start = |name, part: Pin<Box<dyn Future<Output = ()> + Send>>| {
+        parts.spawn(async move {
+            part.await;
+            name
+        });
+    };
+    let room = Room::new(args.max_sessions as usize);
     for listener in listeners.smtp {
-        tasks.spawn(accept(listener, permits.clone(), sidecar.clone()));
+        let accept = accept(listener, room.clone(), sidecar.clone());
+        start("listening for apps", Box::pin(accept));
     }
     let problems: Vec<Problem> = watches.iter().map(Watch::problem).collect();
-    tasks.spawn(reload::watch(watches, sidecar.clone()));
+    let watch = reload::watch(watches, sidecar.clone());
+    start("watching the documents", Box::pin(watch));
     let words = sidecar.clone();
-    tasks.spawn(async move { words.last_words.keep(&words.roster, &words.shutdown).await });
+    let keep = async move { words.last_words.keep(&words.roster, &words.shutdown).await };
+    start("writing the termination log", Box::pin(keep));
     let token = sidecar.shutdown.token();
-    let routes = status::admin_routes(sidecar);
-    tasks.spawn(admin::serve(listeners.admin, routes, token.clone()));
+    let admin = admin::serve(
+        listeners.admin,
+        status::admin_routes(sidecar),
+        token.clone(),
+    );
+    start("serving the metrics", Box::pin(admin));
     let routes = status::page_routes(sidecar, problems);
-    tasks.spawn(admin::serve(listeners.page, routes, token.clone()));
-    tasks
+    let page = admin::serve(listeners.page, routes, token.clone());
+    start("serving the status", Box::pin(page));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::fixtures;
+
+    async fn drain_time(second: impl Future<Output = &'static str>, has_mail: bool) -> Duration {
+        let sidecar = fixtures::sidecar(&["billing"]);
+        if has_mail {
+            sidecar.tasks.spawn(std::future::pending::<()>());
+        }
+        let start = Instant::now();
+        drain(&sidecar, second).await;
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_the_last_session_does_and_at_the_last_moment_whatever_happens() {
+        assert_eq!(
+            drain_time(std::future::pending(), false).await,
+            Duration::ZERO
+        );
+        assert_eq!(drain_time(std::future::pending(), true).await, LAST_MOMENT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_signal_ends_it_at_once() {
+        let second = std::future::ready("SIGINT");
+        assert_eq!(drain_time(second, true).await, Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_told_with_64_before_a_socket_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().to_str().unwrap();
+        for (arguments, named) in [
+            (
+                vec!["--identities", "/nowhere", "--identity", "a"],
+                "/nowhere",
+            ),
+            (
+                vec![
+                    "--identities",
+                    there,
+                    "--identity",
+                    "a,b",
+                    "--identity",
+                    "a",
+                ],
+                "--identity a ",
+            ),
+        ] {
+            let all = ["zohorelay-sidecar", "run"].into_iter().chain(arguments);
+            let Command::Run(args) = Cli::parse_from(all).command else {
+                panic!("not run")
+            };
+            let refusal = run(*args).await.unwrap_err();
+            assert_eq!(refusal.code, exit::USAGE);
+            assert!(refusal.message.contains(named), "{}", refusal.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_breaks_is_fatal_and_named() {
+        let mut parts = JoinSet::new();
+        parts.spawn(async { "listening for apps" });
+        let refusal = unexpected_end(parts.join_next().await);
+        assert_eq!(refusal.code, exit::SOFTWARE);
+        assert!(refusal.message.contains("listening for apps"));
+    }
 }

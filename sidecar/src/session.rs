@@ -19,6 +19,7 @@ use zohorelay_upstream::failure::{Class, Failure, Stage};
 
 use crate::answer;
 use crate::calendar::CalendarScanner;
+use crate::hang_up::hang_up;
 use crate::header::HeaderBlock;
 use crate::identity::{Active, Identity, State};
 use crate::log;
@@ -396,7 +397,7 @@ impl Session {
 
     async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;
-        self.socket.shutdown().await
+        hang_up(&mut self.socket, self.sidecar.shutdown.token()).await
     }
 }
 
