@@ -240,6 +240,11 @@ impl Sidecar {
         Ok(())
     }
 
+    /// SIGKILL, at once; [`Sidecar::ended`] waits for its end.
+    pub fn kill(&mut self) -> Result<()> {
+        Ok(self.child.start_kill()?)
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         Ok(tokio::time::timeout(PATIENCE, self.child.wait()).await??)
