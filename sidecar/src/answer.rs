@@ -234,8 +234,10 @@ fn upstream_reply(failure: &Failure, about: About<'_>) -> Reply {
             451,
             (4, 5, 0),
             format!(
-                "{} broke the protocol (stage {})",
-                failure.host, failure.stage
+                "{} broke the protocol (stage {}){}",
+                failure.host,
+                failure.stage,
+                refused_recipients(failure)
             ),
         ),
         Class::Transient => new(
@@ -295,24 +297,25 @@ fn refused(failure: &Failure) -> Reply {
         .enhanced()
         .filter(|code| code.0 == digit)
         .unwrap_or(ours);
-    let text = clean(&upstream.text());
-    let text = if failure.refused_recipients.is_empty() {
-        text
-    } else {
-        format!(
-            "{} (refused: {}; nobody got the mail)",
-            text,
-            failure.refused_recipients.join(", ")
-        )
-    };
+    let text = clean(&upstream.text()) + &refused_recipients(failure);
     Reply::new(upstream.code(), Some(enhanced), text)
 }
 
-/// What the server said, in quotes, to be put behind our own words.
+/// What the server said and whom it refused, to be put behind our own words.
 fn said(failure: &Failure) -> String {
-    failure.reply.as_ref().map_or_else(String::new, |reply| {
+    let said = failure.reply.as_ref().map_or_else(String::new, |reply| {
         format!(" ({} {})", reply.code(), clean(&reply.text()))
-    })
+    });
+    said + &refused_recipients(failure)
+}
+
+/// Whatever the class: an app with several recipients must learn which of them it was.
+fn refused_recipients(failure: &Failure) -> String {
+    let names = failure.refused_recipients.join(", ");
+    if names.is_empty() {
+        return names;
+    }
+    format!(" (refused: {names}; nobody got the mail)")
 }
 
 /// Without HTML: Zoho puts links into some refusals (docs/zoho.md R9).
