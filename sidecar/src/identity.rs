@@ -387,12 +387,12 @@ impl Roster {
     }
 
     /// The largest `recipientsPerMessage` of the pod.
-    pub fn recipients_limit(&self) -> usize {
+    pub fn recipients_limit(&self) -> u32 {
         const DEFAULT: u32 = 100;
         let limits = self
             .iter()
             .filter_map(|i| Some(i.active()?.document.limits.recipients_per_message));
-        limits.max().unwrap_or(DEFAULT) as usize
+        limits.max().unwrap_or(DEFAULT)
     }
 }
 

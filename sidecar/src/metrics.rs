@@ -308,21 +308,26 @@ pub struct IdentityMetrics {
 
 impl IdentityMetrics {
     /// Counts how one mail ended, given the reply code that the app got.
-    pub fn ended(&self, outcome: &Outcome, reply_code: u16, took: Duration) {
+    pub fn ended(&self, outcome: &Outcome, reply_code: u16) {
         self.count_mail(outcome.label(reply_code));
-        self.relay_duration.observe(took.as_secs_f64());
-        let Some(class) = outcome.class() else { return };
-        self.count_failure(class, outcome.origin());
-        if let (Outcome::Upstream(failure), Origin::Upstream) = (outcome, outcome.origin()) {
-            self.count_reply(failure);
-        }
+        self.count_failure(outcome);
     }
 
-    /// Counts a failure that is not the end of a mail.
-    pub fn count_failure(&self, class: Class, origin: Origin) {
+    /// Notes the time from the app's dot to its answer.
+    pub fn took(&self, span: Duration) {
+        self.relay_duration.observe(span.as_secs_f64());
+    }
+
+    /// Counts the failure that an outcome is, if it is one.
+    pub fn count_failure(&self, outcome: &Outcome) {
+        let Some(class) = outcome.class() else { return };
+        let origin = outcome.origin();
         self.failures
             .with_label_values(&[&self.name, class.as_str(), origin.as_str()])
             .inc();
+        if let (Outcome::Upstream(failure), Origin::Upstream) = (outcome, origin) {
+            self.count_reply(failure);
+        }
     }
 
     /// Counts a mail by its label.

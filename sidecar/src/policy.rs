@@ -122,6 +122,14 @@ pub fn from_addresses(header: &HeaderBlock<'_>) -> Vec<Address> {
         .collect()
 }
 
+/// The app's own Message-ID, for the log line of a mail that may not go: in the form of
+/// [`Prepared::message_id`].
+pub fn message_id(header: &HeaderBlock<'_>) -> Option<String> {
+    let mut fields = header.fields();
+    let field = fields.find(|field| field.name.eq_ignore_ascii_case(b"message-id"))?;
+    Some(text::message_id_text(field.body))
+}
+
 /// Judges a mail by its header and prepares it for the wire.
 ///
 /// # Errors

@@ -61,6 +61,30 @@ impl Ready {
     }
 }
 
+/// Why a mail may not go that was not received whole or well.
+pub fn spoiled(
+    spoiled: Option<Local>,
+    summary: &DataSummary,
+    active: Option<&Active>,
+) -> Option<Local> {
+    if let Some(violation) = summary.violation {
+        return Some(Local::Framing(violation));
+    }
+    match (spoiled?, active) {
+        // It was too much for the most generous identity of the pod.
+        (Local::TooLarge { .. }, Some(active)) => Some(Local::TooLarge {
+            limit_bytes: active.document.limits.message_bytes,
+        }),
+        (other, _) => Some(other),
+    }
+}
+
+/// The app's own Message-ID.
+pub fn message_id(mail: &Mail) -> Option<String> {
+    let header = HeaderBlock::parse(mail.body.prefix(), mail.body.is_in_memory()).ok()?;
+    policy::message_id(&header)
+}
+
 /// Checks and prepares; says why the mail may not go.
 pub fn prepare(mail: &Mail, active: &Active) -> Result<Ready, Local> {
     let document = &active.document;

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -24,7 +25,7 @@ use crate::header::HeaderBlock;
 use crate::identity::{Active, Identity, State};
 use crate::log;
 use crate::metrics::LateReply;
-use crate::outcome::{Local, Origin, Outcome};
+use crate::outcome::{Local, Outcome};
 use crate::policy;
 use crate::receipt::Receipt;
 use crate::relay::{self, Mail, Ready};
@@ -78,7 +79,7 @@ impl Session {
             hostname: "localhost".to_owned(),
             size_limit_bytes: sidecar.roster.size_limit_bytes(),
             authenticate: sidecar.accept_any_login,
-            recipients_limit: sidecar.roster.recipients_limit(),
+            recipients_limit: sidecar.roster.recipients_limit() as usize,
         });
         Self {
             sidecar,
@@ -143,29 +144,35 @@ impl Session {
     /// With one identity in the pod an app hears at MAIL FROM that nothing can be sent.
     fn refuse_early(&self) -> Option<Reply> {
         let identity = self.sidecar.roster.only()?;
-        let outcome = match identity.state() {
-            State::Active(active) if active.document.suspend => Outcome::Suspended,
-            State::Active(_) => return None,
-            State::Awaited => Outcome::Local(Local::NotConfigured),
-            State::Removed => Outcome::Local(Local::Removed),
+        let outcome = match identity.active() {
+            Some(active) if active.document.suspend => Outcome::Suspended,
+            Some(_) => return None,
+            None => Outcome::Local(without_document(identity)),
         };
-        Some(
-            Receipt::new(identity.clone(), 0, 0)
-                .end(&outcome, &self.sidecar)
-                .reply,
-        )
+        let receipt = Receipt::at_mail(identity.clone());
+        Some(receipt.end(&outcome, &self.sidecar).reply)
     }
 
+    /// Client libraries drop the refused recipients and tell nobody, so it is a failure, once a mail.
     fn count_too_many(&mut self) {
-        if !std::mem::replace(&mut self.counted_too_many, true) {
-            let identity = self
-                .chosen
-                .as_ref()
-                .unwrap_or(self.sidecar.roster.default_identity());
-            identity
-                .metrics
-                .count_failure(Class::TooManyRecipients, Origin::Local);
+        if std::mem::replace(&mut self.counted_too_many, true) {
+            return;
         }
+        let roster = &self.sidecar.roster;
+        let identity = self.chosen.as_ref().unwrap_or(roster.default_identity());
+        let limit = roster.recipients_limit();
+        let outcome = Outcome::Local(Local::TooManyRecipients { limit });
+        identity.metrics.count_failure(&outcome);
+        if identity.tally.note(&outcome, Timestamp::now()) {
+            self.sidecar.last_words.changed();
+        }
+        let class = outcome.class().map(Class::as_str);
+        tracing::info!(
+            identity = identity.name(),
+            class,
+            limit,
+            "recipients refused"
+        );
     }
 
     /// Moves decoded content into the body, or drops it when the mail is lost already.
@@ -175,7 +182,7 @@ impl Session {
         };
         let limit_bytes = self.sidecar.roster.size_limit_bytes();
         if intake.body.len() + content.len() as u64 > limit_bytes {
-            intake.spoil(Local::TooLarge { limit_bytes }, &self.sidecar);
+            intake.spoil(Local::TooLarge { limit_bytes });
         }
         if intake.spoiled.is_some() {
             content.clear();
@@ -185,7 +192,7 @@ impl Session {
         if let Err(error) = intake.body.append(content).await {
             tracing::warn!(error = %log::chain(&error), "no room for a large mail");
             content.clear();
-            intake.spoil(Local::Spool, &self.sidecar);
+            intake.spoil(Local::Spool);
         }
     }
 
@@ -203,7 +210,7 @@ impl Session {
             spoiled,
         } = intake;
         let has_calendar = calendar.found();
-        let mail = Mail {
+        let mut mail = Mail {
             envelope,
             body,
             summary,
@@ -211,19 +218,16 @@ impl Session {
             ended,
         };
         let identity = self.identity_of(&mail);
-        let mut receipt = Receipt::new(
-            identity.clone(),
-            mail.envelope.recipients.len(),
-            summary.size_bytes,
-        );
-        let spoiled = match summary.violation {
-            Some(violation) => Some(Local::Framing(violation)),
-            None => spoiled,
-        };
-        let (outcome, app_left) = match spoiled {
+        let mut receipt = Receipt::new(identity.clone(), &mail);
+        receipt.active = identity.active();
+        let (outcome, app_left) = match relay::spoiled(spoiled, &summary, receipt.active.as_deref())
+        {
             Some(local) => (Outcome::Local(local), false),
-            None => self.relay(mail, &identity, &mut receipt).await,
+            None => self.relay(&mut mail, &identity, &mut receipt).await,
         };
+        if receipt.ready.is_none() {
+            receipt.message_id = relay::message_id(&mail);
+        }
         let answer = receipt.end(&outcome, &self.sidecar);
         if app_left {
             identity.metrics.late_reply(LateReply::of(&outcome));
@@ -257,26 +261,23 @@ impl Session {
     /// Sends the mail while the app is watched; says also whether the app left after our dot.
     async fn relay(
         &mut self,
-        mut mail: Mail,
-        identity: &Arc<Identity>,
+        mail: &mut Mail,
+        identity: &Identity,
         receipt: &mut Receipt,
     ) -> (Outcome, bool) {
-        let active = match identity.state() {
-            State::Active(active) => active,
-            State::Awaited => return (Outcome::Local(Local::NotConfigured), false),
-            State::Removed => return (Outcome::Local(Local::Removed), false),
+        let Some(active) = receipt.active.clone() else {
+            return (Outcome::Local(without_document(identity)), false);
         };
-        receipt.active = Some(active.clone());
         if active.document.suspend {
             return (Outcome::Suspended, false);
         }
-        let ready = match relay::prepare(&mail, &active) {
+        let ready = match relay::prepare(mail, &active) {
             Ok(ready) => ready,
             Err(local) => return (Outcome::Local(local), false),
         };
-        let (outcome, app_left) = self.watched(&mut mail, &ready, &active).await;
+        let (outcome, app_left) = self.watched(mail, &ready, &active).await;
         if outcome.class() == Some(Class::RelayDenied) {
-            receipt.from = relay::from_shown(&mail, &ready, &active);
+            receipt.from = relay::from_shown(mail, &ready, &active);
         }
         receipt.ready = Some(ready);
         (outcome, app_left)
@@ -403,11 +404,18 @@ impl Session {
 
 impl Intake {
     /// Gives up on keeping the content; its end is still awaited.
-    fn spoil(&mut self, why: Local, sidecar: &Sidecar) {
+    fn spoil(&mut self, why: Local) {
         if self.spoiled.is_none() {
             self.spoiled = Some(why);
-            self.body = Body::new(sidecar.spool.clone());
+            self.body.shed();
         }
+    }
+}
+
+fn without_document(identity: &Identity) -> Local {
+    match identity.state() {
+        State::Removed => Local::Removed,
+        State::Awaited | State::Active(_) => Local::NotConfigured,
     }
 }
 
@@ -416,13 +424,10 @@ fn ok((class, subject, detail): (u8, u16, u16), text: &str) -> Reply {
 }
 
 fn unknown_at_shutdown(host: &str) -> Outcome {
-    Outcome::Upstream(Failure {
-        class: Class::UnknownOutcome,
-        stage: Stage::EndOfData,
-        reply: None,
-        detail: "waiting for the reply to our dot when the sidecar had to end".to_owned(),
-        refused_recipients: Vec::new(),
-        host: host.to_owned(),
-        egress_suspected: false,
-    })
+    Outcome::Upstream(Failure::new(
+        Class::UnknownOutcome,
+        Stage::EndOfData,
+        host,
+        "waiting for the reply to our dot when the sidecar had to end",
+    ))
 }

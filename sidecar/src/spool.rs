@@ -124,6 +124,13 @@ impl Body {
         Ok(())
     }
 
+    /// Gives up on the whole: the file goes at once, what is in memory stays.
+    pub fn shed(&mut self) {
+        self.overflow = None;
+        let bytes = std::mem::take(&mut self.overflow_bytes);
+        self.spool.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Ends the writing; after it the body can be read.
     pub async fn seal(&mut self) -> Result<(), SpoolError> {
         if let Some(file) = &mut self.overflow {
@@ -174,9 +181,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.spool
-            .used_bytes
-            .fetch_sub(self.overflow_bytes, Ordering::Relaxed);
+        self.shed();
     }
 }
 
@@ -272,6 +277,20 @@ mod tests {
         ));
         drop(first);
         assert!(body_of(&spool, &bytes).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_given_up_keeps_its_header_and_gives_its_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().to_owned(), 1 << 20).unwrap();
+        let bytes = vec![b'x'; 1 << 20];
+        let mut first = body_of(&spool, &bytes).await.unwrap();
+        first.shed();
+        assert_eq!(first.len(), MEMORY_BYTES as u64);
+        assert_eq!(first.prefix(), &bytes[..MEMORY_BYTES]);
+        assert!(body_of(&spool, &bytes).await.is_ok());
+        drop(first);
+        assert_eq!(spool.used_bytes.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
