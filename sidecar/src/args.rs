@@ -66,7 +66,8 @@ pub struct RunArgs {
         long,
         value_name = "ADDRESS",
         env = "ZOHORELAY_ADMIN",
-        default_value = "[::]:9465"
+        default_value = "[::]:9465",
+        value_parser = parse_address
     )]
     pub admin: SocketAddr,
 
@@ -161,7 +162,8 @@ pub struct WaitArgs {
         long,
         value_name = "ADDRESS",
         env = "ZOHORELAY_ADMIN",
-        default_value = "127.0.0.1:9465"
+        default_value = "127.0.0.1:9465",
+        value_parser = parse_address
     )]
     pub admin: SocketAddr,
 
@@ -188,10 +190,14 @@ fn parse_identity_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "give an address and a port, as in 127.0.0.1:9466 or [::]:9465; no names".to_owned()
+    })
+}
+
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "give an address and a port, as in 127.0.0.1:9466".to_owned())?;
+    let address = parse_address(text)?;
     if !address.ip().is_loopback() {
         return Err("/status names senders, so it must be a loopback address".to_owned());
     }

@@ -62,10 +62,6 @@ struct Listeners {
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: RunArgs) -> Result<(), Refusal> {
     check(&args)?;
-    if let Some(name) = twice(&args.names) {
-        let message = format!("--identity {name} is given twice; give each name once");
-        return Err(Refusal::new(exit::USAGE, message));
-    }
     let mut signals = signal::Signals::listen().map_err(|error| {
         Refusal::new(exit::UNAVAILABLE, format!("listening for signals: {error}"))
     })?;
@@ -133,11 +129,6 @@ fn unexpected_end(ended: Option<Result<&'static str, JoinError>>) -> Refusal {
     };
     tracing::error!(what, "the sidecar cannot go on");
     Refusal::new(exit::SOFTWARE, what)
-}
-
-fn twice(names: &[String]) -> Option<&String> {
-    let mut earlier = names.iter().enumerate();
-    earlier.find_map(|(index, name)| names[..index].contains(name).then_some(name))
 }
 
 fn bind(args: &RunArgs) -> Result<Listeners, Refusal> {
