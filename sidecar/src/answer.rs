@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use zohorelay_config::{Document, UnknownOutcome};
+use zohorelay_smtp::address::Address;
 use zohorelay_smtp::data::Violation;
 use zohorelay_smtp::reply::{EnhancedCode, Reply};
 use zohorelay_upstream::failure::{Class, Failure};
@@ -81,13 +82,19 @@ fn new(code: u16, (class, subject, detail): (u8, u16, u16), text: String) -> Rep
 }
 
 fn accepted(reply: &Reply) -> Reply {
-    new(250, (2, 0, 0), reply.text())
+    new(250, (2, 0, 0), clean(&reply.text()))
 }
 
 fn local_reply(local: &Local, about: About<'_>) -> Reply {
     let identity = about.identity;
     match local {
-        Local::AppGone(_) | Local::ShuttingDown => shutting_down(),
+        Local::ShuttingDown => shutting_down(),
+        // Read only by an app that closed one direction of its connection.
+        Local::AppGone(_) => new(
+            421,
+            (4, 3, 2),
+            "the connection was closed before the mail was sent; nothing was sent".into(),
+        ),
         Local::Framing(violation) => new(
             554,
             (5, 6, 0),
@@ -248,7 +255,7 @@ fn upstream_reply(failure: &Failure, about: About<'_>) -> Reply {
         Class::Busy => new(
             451,
             (4, 3, 2),
-            format!("all connections of identity {identity} are busy; try again"),
+            format!("identity {identity} is busy: {}; try again", failure.detail),
         ),
         Class::UnknownOutcome => unknown(failure, about),
         _ => unclassified(failure, &said),
@@ -287,8 +294,13 @@ fn refused(failure: &Failure) -> Reply {
     let Some(upstream) = &failure.reply else {
         return new(552, (5, 3, 4), failure.detail.clone());
     };
-    let permanent = upstream.is_permanent();
-    let digit = if permanent { 5 } else { 4 };
+    let (code, digit) = match upstream.code() {
+        // That would end the app's session, and it is the server's that ends.
+        421 => (451, 4),
+        code @ 400..500 => (code, 4),
+        code @ 500..600 => (code, 5),
+        _ => return unclassified(failure, &said(failure)),
+    };
     let ours = match failure.class {
         Class::RecipientRefused => EnhancedCode(digit, 1, 1),
         _ => EnhancedCode(digit, 6, 0),
@@ -298,7 +310,7 @@ fn refused(failure: &Failure) -> Reply {
         .filter(|code| code.0 == digit)
         .unwrap_or(ours);
     let text = clean(&upstream.text()) + &refused_recipients(failure);
-    Reply::new(upstream.code(), Some(enhanced), text)
+    Reply::new(code, Some(enhanced), text)
 }
 
 /// What the server said and whom it refused, to be put behind our own words.
@@ -311,15 +323,29 @@ fn said(failure: &Failure) -> String {
 
 /// Whatever the class: an app with several recipients must learn which of them it was.
 fn refused_recipients(failure: &Failure) -> String {
-    let names = failure.refused_recipients.join(", ");
-    if names.is_empty() {
-        return names;
+    const SHOWN: usize = 20;
+    let refused = &failure.refused_recipients;
+    if refused.is_empty() {
+        return String::new();
     }
+    let names = listed(refused.iter().map(String::as_str), SHOWN);
     format!(" (refused: {names}; nobody got the mail)")
 }
 
-/// Without HTML: Zoho puts links into some refusals (docs/zoho.md R9).
+/// The first of many, and how many more there are.
+fn listed<'a>(names: impl Iterator<Item = &'a str>, shown: usize) -> String {
+    let names: Vec<&str> = names.collect();
+    let first = names[..names.len().min(shown)].join(", ");
+    match names.len().saturating_sub(shown) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// The server's words for an app: without HTML, since Zoho puts links into some refusals
+/// (docs/zoho.md R9), in ASCII (RFC 5321 section 4.2), and not endless.
 fn clean(text: &str) -> String {
+    const LIMIT_CHARS: usize = 1000;
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('<') {
@@ -334,13 +360,17 @@ fn clean(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    out.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ascii = |character: char| if character.is_ascii() { character } else { '?' };
+    words.chars().take(LIMIT_CHARS).map(ascii).collect()
 }
 
-/// A tag, and not an address in angle brackets.
+/// A tag or a comment, and not an address in angle brackets.
 fn is_html(inside: &str) -> bool {
     let name = inside.trim_start_matches('/');
-    !inside.contains('@') && name.starts_with(|c: char| c.is_ascii_alphabetic())
+    let name = name.split_whitespace().next().unwrap_or_default();
+    name.starts_with('!')
+        || name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('@')
 }
 
 fn quoted(from: &str) -> String {
@@ -352,26 +382,11 @@ fn quoted(from: &str) -> String {
 }
 
 fn allowed(about: About<'_>) -> String {
-    const SHOWN: usize = 5;
+    const SHOWN: usize = 6;
     let Some(document) = about.document else {
         return "none yet".to_owned();
     };
-    let addresses = &document.addresses;
-    let mut names = vec![addresses.primary.as_str()];
-    names.extend(
-        addresses
-            .aliases
-            .iter()
-            .take(SHOWN)
-            .map(|alias| alias.as_str()),
-    );
-    let more = addresses.aliases.len().saturating_sub(SHOWN);
-    let tail = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("{}{tail}", names.join(", "))
+    listed(document.addresses.all().map(Address::as_str), SHOWN)
 }
 
 fn again(about: About<'_>) -> String {
@@ -387,3 +402,6 @@ fn human(span: Duration) -> String {
         seconds => format!("{} hours", seconds / 3600),
     }
 }
+
+#[cfg(test)]
+mod tests;

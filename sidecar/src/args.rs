@@ -23,7 +23,7 @@ Example:
   and serves /metrics, /live, /ready and /summary on port 9465, /status on 127.0.0.1:9466.
 
 Exit codes: 0 after SIGTERM; 64 bad flags or a folder that is not there; 69 a port cannot be had;
-73 the spool cannot be written. `wait` exits with 0 when ready, or 1 and the reason.";
+73 the spool cannot be written; 70 a fault of its own. `wait` exits with 0 when ready, or 1 and the reason.";
 
 /// The two things a sidecar does.
 #[derive(Debug, Subcommand)]
@@ -52,7 +52,7 @@ pub struct RunArgs {
     )]
     pub names: Vec<String>,
 
-    /// Port for SMTP on 127.0.0.1 and ::1; 0 takes a free one.
+    /// Port for SMTP on 127.0.0.1 and `::1`; 0 takes a free one.
     #[arg(
         long,
         value_name = "PORT",

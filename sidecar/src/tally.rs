@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use zohorelay_smtp::reply::Reply;
+use zohorelay_upstream::failure::Stage;
 
 use crate::outcome::Outcome;
 
@@ -58,10 +60,10 @@ impl Tally {
         };
         *counts.failed.entry(class.as_str()).or_default() += 1;
         let code = match outcome {
-            Outcome::Upstream(failure) => failure.reply.as_ref().map(|reply| reply.code()),
+            Outcome::Upstream(failure) => failure.reply.as_ref().map(Reply::code),
             _ => None,
         };
-        let stage = outcome.stage().map(|stage| stage.as_str());
+        let stage = outcome.stage().map(Stage::as_str);
         counts.last_failure = Some(LastFailure {
             class: class.as_str(),
             stage,
