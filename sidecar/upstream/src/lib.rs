@@ -10,6 +10,7 @@
 //! A mail is told delivered by exactly one thing, the server's 2yz to our dot, and every step on the
 //! way there expects a server that lies, stalls or hangs up.
 
+mod auth;
 mod capabilities;
 pub mod classify;
 mod connection;

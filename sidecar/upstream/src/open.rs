@@ -1,12 +1,14 @@
 //! From nothing to a logged-in connection: TCP, TLS, greeting, EHLO; then AUTH.
 
-use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
-use zohorelay_config::Security;
+use zohorelay_config::{Login, Security};
 use zohorelay_smtp::reply::Reply;
 
+use crate::auth;
 use crate::capabilities::Capabilities;
 use crate::connection::Connection;
 use crate::deadline::{self, step_end};
@@ -17,7 +19,7 @@ use crate::starttls;
 use crate::submission::Progress;
 use crate::target::Target;
 use crate::tls::{HandshakeError, handshake};
-use crate::transport::Handle;
+use crate::transport::{Broken, Handle};
 
 /// A connection over TLS that knows what the server offers, and has not logged in.
 pub(crate) struct Greeted {
@@ -163,24 +165,39 @@ impl Greeted {
         };
         let failed = |fault: Fault| fault.into_failure(Stage::Auth, &target.host);
         self.handle.begin(Stage::Auth);
-        let login = &target.login;
-        let credentials =
-            Credentials::new(login.username.clone(), login.password.expose().to_owned());
         let limit = deadline::COMMAND;
-        let mechanisms = [mechanism];
-        let done = self.lettre.auth(&mechanisms, &credentials);
-        // lettre's own result is not used: its error would quote the dialog.
-        timeout_at(step_end(limit, deadline), done)
+        let done = self.authenticate(mechanism, &target.login);
+        let reply = timeout_at(step_end(limit, deadline), done)
             .await
-            .map(drop)
-            .map_err(|_| failed(Fault::Late(Lateness::of(limit, deadline))))?;
-        let reply = self
-            .handle
-            .outcome()
+            .map_err(|_| failed(Fault::Late(Lateness::of(limit, deadline))))?
             .map_err(|broken| failed(broken.into()))?;
         if reply.code() != 235 {
             return Err(failed(Fault::Reply(reply)));
         }
         Ok(Connection::new(self.handle, self.lettre, self.offered))
+    }
+
+    /// The last reply of the dialog.
+    async fn authenticate(&mut self, mechanism: Mechanism, login: &Login) -> Result<Reply, Broken> {
+        if mechanism != Mechanism::Login {
+            return self.say(&auth::plain(login)).await;
+        }
+        let mut reply = self.say(b"AUTH LOGIN\r\n").await?;
+        for response in auth::login(login) {
+            if reply.code() != 334 {
+                break;
+            }
+            reply = self.say(&response).await?;
+        }
+        Ok(reply)
+    }
+
+    async fn say(&mut self, line: &[u8]) -> Result<Reply, Broken> {
+        let mut handle = self.handle.clone();
+        // What fails is in the outcome.
+        let _ = handle.write_all(line).await;
+        let _ = handle.flush().await;
+        let _ = self.lettre.read_response().await;
+        self.handle.outcome()
     }
 }
