@@ -48,6 +48,7 @@ fmt: ## Format the code
 lint: ## Check format, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --locked -p zohorelay-tests --test interop -- -D warnings
 	@$(MAKE) --no-print-directory deny
 
 .PHONY: deny

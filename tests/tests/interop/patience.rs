@@ -9,6 +9,9 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// Patience with a program; only ever waited out by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Patience with a process that was told to end.
+const PATIENCE_WITH_END: Duration = Duration::from_secs(20);
+
 /// Looks at short intervals until there is something.
 pub(crate) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
@@ -23,10 +26,16 @@ pub(crate) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     }
 }
 
+/// Counts until there are as many; gives what there is when patience ends.
+pub(crate) async fn count_of_at_least(wanted: usize, count: impl Fn() -> usize) -> usize {
+    let enough = || Some(count()).filter(|&found| found >= wanted);
+    until(enough).await.unwrap_or_else(&count)
+}
+
 /// Waits for the end of a process without a runtime, as `Drop` must.
 pub(crate) fn wait_for_end(child: &mut std::process::Child) -> bool {
     let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < PATIENCE_WITH_END {
         if !matches!(child.try_wait(), Ok(None)) {
             return true;
         }

@@ -137,13 +137,23 @@ impl Postfix {
 
     /// Ends it; afterwards nothing listens.
     pub(crate) fn stop(&mut self) {
-        let pid = fs::read_to_string(self.folder.path().join("queue/pid/master.pid"));
-        let pid = pid.unwrap_or_default().trim().to_owned();
-        if !pid.is_empty() && matches!(self.child.try_wait(), Ok(None)) {
-            let _ = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        for signal in ["TERM", "KILL"] {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            self.signal(signal);
+            patience::wait_for_end(&mut self.child);
         }
-        if !patience::wait_for_end(&mut self.child) {
-            let _ = self.child.kill();
+    }
+
+    /// Signals the master, whose end is the end of all its processes and of `postfix start-fg`.
+    fn signal(&self, name: &str) {
+        let pid = fs::read_to_string(self.folder.path().join("queue/pid/master.pid"));
+        let pid: Option<u32> = pid.ok().and_then(|pid| pid.trim().parse().ok());
+        if let Some(pid) = pid {
+            // The shell's own kill: a small Debian has no program of that name.
+            let kill = format!("kill -s {name} {pid}");
+            let _ = Command::new("sh").args(["-c", &kill]).status();
         }
     }
 }

@@ -106,7 +106,8 @@ async fn assert_mailbox(server: &Server, sent: &[(&str, String)]) {
     for (mail, (row, content)) in mails.iter().zip(sent) {
         assert_is_sent(mail, content.as_bytes(), row);
     }
-    assert_eq!(server.transactions(), sent.len(), "{sent:?}");
+    let transactions = server.transactions_when(sent.len()).await;
+    assert_eq!(transactions, sent.len(), "{sent:?}");
 }
 
 #[tokio::test]

@@ -176,11 +176,16 @@ async fn a_wrong_password_costs_one_login(kind: Kind) {
         let reply = app.reply().await.unwrap();
         assert_eq!(reply.code, 451, "{reply:?}");
     }
-    assert_eq!(server.refused_logins(), 1);
+    assert_eq!(server.refused_logins().await, 1);
     let metrics = sidecar.metrics().await.unwrap();
     let family = "zohorelay_sidecar_failure_replies_total";
     let refused = [("class", "auth_failed"), ("stage", "auth"), ("code", "535")];
     assert_eq!(metrics.value(family, &refused), 1.0);
+    let logins = [("result", "refused")];
+    assert_eq!(
+        metrics.value("zohorelay_sidecar_logins_total", &logins),
+        1.0
+    );
     let open = [("reason", "auth_failed")];
     assert_eq!(metrics.value("zohorelay_sidecar_breaker_open", &open), 1.0);
     assert!(server.mailbox(ANN).is_empty());

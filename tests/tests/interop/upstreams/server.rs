@@ -86,17 +86,21 @@ impl Server {
         full.await.unwrap_or_else(|| self.mailbox(recipient))
     }
 
-    pub(crate) fn refused_logins(&self) -> usize {
-        match &self.process {
+    /// Refused logins, once the log, which lags, has one.
+    pub(crate) async fn refused_logins(&self) -> usize {
+        let count = || match &self.process {
             Process::Postfix(postfix) => postfix.refused_logins(),
             Process::Aiosmtpd(aiosmtpd) => aiosmtpd.refused_logins(),
-        }
+        };
+        patience::count_of_at_least(1, count).await
     }
 
-    /// Transactions that Postfix ever began.
-    pub(crate) fn transactions(&self) -> usize {
+    /// Transactions that Postfix ever began, once the log, which lags, has as many.
+    pub(crate) async fn transactions_when(&self, count: usize) -> usize {
         match &self.process {
-            Process::Postfix(postfix) => postfix.transactions(),
+            Process::Postfix(postfix) => {
+                patience::count_of_at_least(count, || postfix.transactions()).await
+            }
             Process::Aiosmtpd(_) => panic!("only Postfix logs them"),
         }
     }
