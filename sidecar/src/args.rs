@@ -20,7 +20,7 @@ Example:
   zohorelay-sidecar run --identities /etc/zohorelay/identities --identity billing --spool /tmp
 
   reads /etc/zohorelay/identities/billing/identity.json, listens on 127.0.0.1:2525 and [::1]:2525,
-  and serves /metrics, /live, /ready and /summary on port 9465, /status on 127.0.0.1:9466.
+  and serves /metrics, /live, /ready and /summary on port 9465, /status and a page on 127.0.0.1:9466.
 
 Exit codes: 0 after SIGTERM; 64 bad flags or a folder that is not there; 69 a port cannot be had;
 73 the spool cannot be written; 70 a fault of its own. `wait` exits with 0 when ready, or 1 and the reason.";

@@ -331,6 +331,15 @@ impl LoginGate for Gate {
 #[derive(Debug)]
 pub struct Roster(Vec<Arc<Identity>>);
 
+impl<'a> IntoIterator for &'a Roster {
+    type Item = &'a Arc<Identity>;
+    type IntoIter = std::slice::Iter<'a, Arc<Identity>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl Roster {
     /// At least one identity.
     pub fn new(identities: Vec<Arc<Identity>>) -> Self {

@@ -86,7 +86,7 @@ impl LastWords {
 fn render(roster: &Roster) -> Vec<u8> {
     let mut identities = BTreeMap::new();
     let mut text = Vec::new();
-    for identity in roster.iter() {
+    for identity in roster {
         let counts = identity.tally.counts();
         let of_identity = OfIdentity {
             sent: counts.accepted,
@@ -127,7 +127,7 @@ mod tests {
     fn they_name_the_class_and_fit_into_the_status_of_a_container() {
         let names: Vec<_> = (0..200).map(|n| format!("identity-{n:0>40}")).collect();
         let roster = roster(&names);
-        for identity in roster.iter() {
+        for identity in &roster {
             identity
                 .tally
                 .note(&Outcome::Local(Local::Spool), jiff::Timestamp::now());

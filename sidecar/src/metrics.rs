@@ -20,6 +20,18 @@ pub const HOLD: &str = "hold";
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    series: Series,
+    /// 1 while connections time out on both ports of an upstream.
+    pub egress_blocked: IntGauge,
+    /// Sessions of apps at the moment.
+    pub sessions: IntGauge,
+    /// Sizes of mails that ended their DATA.
+    pub message_bytes: Histogram,
+}
+
+/// What is counted for each identity.
+#[derive(Debug)]
+struct Series {
     mails: IntCounterVec,
     failures: IntCounterVec,
     failure_replies: IntCounterVec,
@@ -34,12 +46,6 @@ pub struct Metrics {
     config_reloads: IntCounterVec,
     eight_bit_mails: IntCounterVec,
     normalised_mails: IntCounterVec,
-    /// 1 while connections time out on both ports of an upstream.
-    pub egress_blocked: IntGauge,
-    /// Sessions of apps at the moment.
-    pub sessions: IntGauge,
-    /// Sizes of mails that ended their DATA.
-    pub message_bytes: Histogram,
 }
 
 /// What became of the reply to our dot after the app had left.
@@ -140,6 +146,69 @@ impl Metrics {
         )?;
         build.with_label_values(&[version]).set(1);
         Ok(Self {
+            series: Series::new(r)?,
+            egress_blocked: gauge(
+                r,
+                "zohorelay_sidecar_egress_blocked",
+                "1 while connections time out on 465 and on 587",
+            )?,
+            sessions: gauge(r, "zohorelay_sidecar_sessions", "Sessions of apps")?,
+            message_bytes: sizes(
+                r,
+                "zohorelay_sidecar_message_bytes",
+                "Sizes of mails as the apps sent them",
+            )?,
+            registry,
+        })
+    }
+
+    /// For `/metrics`.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The series of one identity, all at 0.
+    pub fn identity(&self, name: &str) -> IdentityMetrics {
+        let series = &self.series;
+        for class in Class::ALL {
+            for origin in Origin::ALL {
+                series
+                    .failures
+                    .with_label_values(&[name, class.as_str(), origin.as_str()]);
+            }
+        }
+        IdentityMetrics {
+            name: name.to_owned(),
+            failures: series.failures.clone(),
+            failure_replies: series.failure_replies.clone(),
+            mails: Outcome::LABELS.map(|label| series.mails.with_label_values(&[name, label])),
+            relay_duration: series.relay_duration.with_label_values(&[name]),
+            logins: LoginResult::ALL.map(|r| series.logins.with_label_values(&[name, r.as_str()])),
+            breaker_open: Reason::ALL
+                .map(|r| series.breaker_open.with_label_values(&[name, r.as_str()])),
+            hold: series.breaker_open.with_label_values(&[name, HOLD]),
+            connections_idle: series
+                .upstream_connections
+                .with_label_values(&[name, "idle"]),
+            connections_busy: series
+                .upstream_connections
+                .with_label_values(&[name, "busy"]),
+            late_replies: LateReply::ALL
+                .map(|r| series.late_replies.with_label_values(&[name, r.as_str()])),
+            config_revision: series.config_revision.with_label_values(&[name]),
+            config_stale: series.config_stale.with_label_values(&[name]),
+            config_unknown_fields: series.config_unknown_fields.with_label_values(&[name]),
+            config_reloads: Reload::ALL
+                .map(|r| series.config_reloads.with_label_values(&[name, r.as_str()])),
+            eight_bit_mails: series.eight_bit_mails.with_label_values(&[name]),
+            normalised_mails: series.normalised_mails.with_label_values(&[name]),
+        }
+    }
+}
+
+impl Series {
+    fn new(r: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
             mails: counters(
                 r,
                 "zohorelay_sidecar_mails_total",
@@ -224,56 +293,7 @@ impl Metrics {
                 "Mails in which bare LF became CRLF",
                 &["identity"],
             )?,
-            egress_blocked: gauge(
-                r,
-                "zohorelay_sidecar_egress_blocked",
-                "1 while connections time out on 465 and on 587",
-            )?,
-            sessions: gauge(r, "zohorelay_sidecar_sessions", "Sessions of apps")?,
-            message_bytes: sizes(
-                r,
-                "zohorelay_sidecar_message_bytes",
-                "Sizes of mails as the apps sent them",
-            )?,
-            registry,
         })
-    }
-
-    /// For `/metrics`.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// The series of one identity, all at 0.
-    pub fn identity(&self, name: &str) -> IdentityMetrics {
-        for class in Class::ALL {
-            for origin in Origin::ALL {
-                self.failures
-                    .with_label_values(&[name, class.as_str(), origin.as_str()]);
-            }
-        }
-        IdentityMetrics {
-            name: name.to_owned(),
-            failures: self.failures.clone(),
-            failure_replies: self.failure_replies.clone(),
-            mails: Outcome::LABELS.map(|label| self.mails.with_label_values(&[name, label])),
-            relay_duration: self.relay_duration.with_label_values(&[name]),
-            logins: LoginResult::ALL.map(|r| self.logins.with_label_values(&[name, r.as_str()])),
-            breaker_open: Reason::ALL
-                .map(|r| self.breaker_open.with_label_values(&[name, r.as_str()])),
-            hold: self.breaker_open.with_label_values(&[name, HOLD]),
-            connections_idle: self.upstream_connections.with_label_values(&[name, "idle"]),
-            connections_busy: self.upstream_connections.with_label_values(&[name, "busy"]),
-            late_replies: LateReply::ALL
-                .map(|r| self.late_replies.with_label_values(&[name, r.as_str()])),
-            config_revision: self.config_revision.with_label_values(&[name]),
-            config_stale: self.config_stale.with_label_values(&[name]),
-            config_unknown_fields: self.config_unknown_fields.with_label_values(&[name]),
-            config_reloads: Reload::ALL
-                .map(|r| self.config_reloads.with_label_values(&[name, r.as_str()])),
-            eight_bit_mails: self.eight_bit_mails.with_label_values(&[name]),
-            normalised_mails: self.normalised_mails.with_label_values(&[name]),
-        }
     }
 }
 
@@ -408,44 +428,4 @@ fn sizes(r: &Registry, name: &str, help: &str) -> Made<Histogram> {
 type Made<T> = prometheus::Result<T>;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn page(metrics: &Metrics) -> String {
-        prometheus::TextEncoder::new()
-            .encode_to_string(&metrics.registry().gather())
-            .unwrap()
-    }
-
-    #[test]
-    fn every_series_of_an_identity_exists_before_its_first_mail() {
-        let metrics = Metrics::new("1").unwrap();
-        let _identity = metrics.identity("billing");
-        let page = page(&metrics);
-        for class in Class::ALL {
-            for origin in ["local", "upstream"] {
-                let line = format!(
-                    "zohorelay_sidecar_failures_total{{class=\"{class}\",identity=\"billing\",origin=\"{origin}\"}} 0"
-                );
-                assert!(page.contains(&line), "{line}");
-            }
-        }
-        assert!(page.contains("breaker_open{identity=\"billing\",reason=\"hold\"} 0"));
-    }
-
-    #[test]
-    fn label_arrays_stand_in_the_order_of_their_enums() {
-        for (at, result) in LoginResult::ALL.into_iter().enumerate() {
-            assert_eq!(result as usize, at);
-        }
-        for (at, result) in LateReply::ALL.into_iter().enumerate() {
-            assert_eq!(result as usize, at);
-        }
-        for (at, result) in Reload::ALL.into_iter().enumerate() {
-            assert_eq!(result as usize, at);
-        }
-        for (at, reason) in Reason::ALL.into_iter().enumerate() {
-            assert_eq!(reason as usize, at);
-        }
-    }
-}
+mod tests;

@@ -213,7 +213,7 @@ pub async fn watch(mut watches: Vec<Watch>, sidecar: Arc<Sidecar>) {
         for watch in &mut watches {
             watch.look(&sidecar.network);
         }
-        for identity in sidecar.roster.iter() {
+        for identity in &sidecar.roster {
             identity.sweep().await;
         }
     }

@@ -1,6 +1,8 @@
 //! What the admin listeners tell: `/summary` for the operator (label values and numbers only),
 //! `/status` for a person on loopback (addresses and problems, never a secret).
 
+mod page;
+
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -16,10 +18,13 @@ use crate::tally::Counts;
 pub fn admin_routes(sidecar: &Arc<Sidecar>) -> Routes {
     let (ready, metrics, brief) = (sidecar.clone(), sidecar.clone(), sidecar.clone());
     Routes::new()
-        .get("/live", || Response::text(200, "live\n"))
-        .get("/ready", move || match ready.shutdown.has_begun() {
-            true => Response::text(503, "shutting down\n"),
-            false => Response::text(200, "ready\n"),
+        .get("/live", || Response::text(200, "live"))
+        .get("/ready", move || {
+            if ready.shutdown.has_begun() {
+                Response::text(503, "shutting down")
+            } else {
+                Response::text(200, "ready")
+            }
         })
         .get("/metrics", move || {
             metrics
@@ -33,14 +38,20 @@ pub fn admin_routes(sidecar: &Arc<Sidecar>) -> Routes {
 
 /// The listener on loopback.
 pub fn page_routes(sidecar: &Arc<Sidecar>, problems: Vec<Problem>) -> Routes {
-    let sidecar = sidecar.clone();
-    Routes::new().get("/status", move || json(&status(&sidecar, &problems)))
+    let (sidecar, same) = (sidecar.clone(), sidecar.clone());
+    let problems: Arc<[Problem]> = problems.into();
+    let known = problems.clone();
+    Routes::new()
+        .get("/status", move || json(&status(&sidecar, &problems)))
+        .get("/", move || {
+            Response::html(200, page::render(&status(&same, &known)))
+        })
 }
 
 fn json(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => Response::json(200, body),
-        Err(error) => Response::text(500, format!("cannot render this page: {error}\n")),
+        Err(error) => Response::text(500, format!("rendering this page: {error}")),
     }
 }
 
@@ -74,7 +85,7 @@ struct BreakerView {
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusals: Option<u32>,
-    opens_in_seconds: u64,
+    again_in_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -161,13 +172,13 @@ fn breaker(identity: &Identity, state: &State) -> Option<BreakerView> {
         return Some(BreakerView {
             reason,
             refusals: None,
-            opens_in_seconds: left.as_secs(),
+            again_in_seconds: left.as_secs(),
         });
     }
     identity.breaker().open().map(|open| BreakerView {
         reason: open.reason.as_str(),
         refusals: Some(open.refusals),
-        opens_in_seconds: open.until.duration_since(Instant::now()).as_secs(),
+        again_in_seconds: open.until.duration_since(Instant::now()).as_secs(),
     })
 }
 
@@ -195,3 +206,6 @@ fn full<'a>(identity: &'a Arc<Identity>, problem: &Problem) -> Full<'a> {
         addresses,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::*;
 use crate::fixtures;
 
 /// A sidecar that listens, with room for so many sessions.
-async fn listening(max_sessions: usize) -> (SocketAddr, Arc<Sidecar>) {
+fn listening(max_sessions: usize) -> (SocketAddr, Arc<Sidecar>) {
     let listener = loopback::bind(0).unwrap().remove(0);
     let address = listener.local_addr().unwrap();
     (address, start(listener, max_sessions))
@@ -33,7 +33,7 @@ async fn one_session_too_many_is_told_421_even_if_it_speaks_first() {
     let address = listener.local_addr().unwrap();
     let mut first = TcpStream::connect(address).await.unwrap();
     let mut others = Vec::new();
-    for ahead in [&b""[..], b"EHLO app.example\r\n", &[b'x'; 100_000]] {
+    for ahead in [&b""[..], b"EHLO app.example\r\n", &vec![b'x'; 100_000]] {
         let mut app = TcpStream::connect(address).await.unwrap();
         app.write_all(ahead).await.unwrap();
         others.push(app);
@@ -49,7 +49,7 @@ async fn one_session_too_many_is_told_421_even_if_it_speaks_first() {
 
 #[tokio::test]
 async fn a_session_that_ends_makes_room_for_the_next() {
-    let (address, sidecar) = listening(1).await;
+    let (address, sidecar) = listening(1);
     for _ in 0..3 {
         let mut app = TcpStream::connect(address).await.unwrap();
         assert!(read_line(&mut app).await.starts_with("220 "));
@@ -58,7 +58,7 @@ async fn a_session_that_ends_makes_room_for_the_next() {
         let mut rest = Vec::new();
         assert_eq!(app.read_to_end(&mut rest).await.unwrap(), 0);
         drop(app);
-        while sidecar.tasks.len() > 0 {
+        while !sidecar.tasks.is_empty() {
             tokio::task::yield_now().await;
         }
     }
@@ -66,7 +66,7 @@ async fn a_session_that_ends_makes_room_for_the_next() {
 
 #[tokio::test]
 async fn idle_apps_hear_421_at_the_shutdown_and_hold_nobody_up() {
-    let (address, sidecar) = listening(2).await;
+    let (address, sidecar) = listening(2);
     let mut app = TcpStream::connect(address).await.unwrap();
     assert!(read_line(&mut app).await.starts_with("220 "));
     let begun = tokio::time::Instant::now();
