@@ -9,9 +9,11 @@ byte at a time. Before a next piece goes, the server has read the last one: its 
 /proc/net/tcp is empty. So no kernel puts two pieces together again.
 """
 
+import errno
 import json
 import os
 import socket
+import struct
 import sys
 
 
@@ -20,9 +22,7 @@ class Session:
         self.socket = socket.create_connection((host, port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.lines = self.socket.makefile("rb")
-        local, remote = self.socket.getsockname(), self.socket.getpeername()
-        # As the server's side stands in the table: its own address first.
-        self.key = f" {in_table(remote)} {in_table(local)} "
+        self.diagnosis = Diagnosis(self.socket.getpeername(), self.socket.getsockname())
         self.reply()
 
     def reply(self):
@@ -50,24 +50,42 @@ class Session:
         except (BrokenPipeError, ConnectionResetError):
             return False
 
-    def is_read(self):
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            for line in table:
-                if self.key in line:
-                    return line.split()[4].endswith(":00000000")
-        return True
-
     def rest(self):
         replies = []
         while (reply := self.reply()) is not None:
             replies.append(reply)
         self.socket.close()
+        self.diagnosis.close()
         return replies
 
 
-def in_table(address):
-    host = socket.inet_aton(address[0])[::-1].hex().upper()
-    return f"{host}:{address[1]:04X}"
+class Diagnosis:
+    """Asks the kernel about the server's end of a connection (man 7 sock_diag)."""
+
+    SOCK_DIAG, BY_FAMILY, REQUEST = 4, 20, 1
+    ALL_STATES, NO_COOKIE = 0xFFFFFFFF, b"\xff" * 8
+
+    def __init__(self, server, client):
+        self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, self.SOCK_DIAG)
+        ends = [socket.inet_aton(end[0]) for end in (server, client)]
+        query = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, self.ALL_STATES)
+        query += struct.pack("!HH4s12x4s12xI8s", server[1], client[1], *ends, 0, self.NO_COOKIE)
+        header = struct.pack("=IHHII", 16 + len(query), self.BY_FAMILY, self.REQUEST, 0, 0)
+        self.query = header + query
+
+    def unread_bytes(self):
+        """0 also when the server has closed its end."""
+        self.netlink.send(self.query)
+        answer = self.netlink.recv(4096)
+        (kind,) = struct.unpack_from("=H", answer, 4)
+        if kind == self.BY_FAMILY:
+            return struct.unpack_from("=I", answer, 72)[0]
+        (error,) = struct.unpack_from("=i", answer, 16)
+        assert -error == errno.ENOENT, os.strerror(-error)
+        return 0
+
+    def close(self):
+        self.netlink.close()
 
 
 def ways(row):
@@ -78,7 +96,7 @@ def ways(row):
     yield "a byte at a time", [head, *(tail[i : i + 1] for i in range(len(tail)))]
 
 
-def run(address, row, way, pieces, recipient):
+def run(address, row, pieces, recipient):
     session = Session(*address)
     before = [
         session.say("EHLO app.example"),
@@ -90,7 +108,7 @@ def run(address, row, way, pieces, recipient):
     for piece in pieces:
         if not session.send(piece):
             break
-        while not session.is_read():
+        while session.diagnosis.unread_bytes():
             os.sched_yield()
     return session.rest()
 
@@ -105,7 +123,7 @@ def main():
                 # A second mail within the tail goes to a recipient of its own.
                 mark = b"number%03d" % number
                 pieces = replace(pieces, b"number000", mark)
-                replies = run(address, row, way, pieces, recipient)
+                replies = run(address, row, pieces, recipient)
                 case = {"id": row["id"], "way": way, "recipient": recipient, "replies": replies}
                 print(json.dumps(case))
 
