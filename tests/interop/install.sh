@@ -6,7 +6,8 @@
 #   elsewhere        nothing is installed, but aiosmtpd and nodemailer if their tools are here
 #
 # With CI=true a program that is missing in the end is an error. Else its tests say "left out".
-# No service is started, and Postfix gets no configuration: the suite brings its own.
+# No service is started, and Postfix gets no configuration: the suite brings its own, and only root
+# can start it.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -68,8 +69,10 @@ install_packages() {
     removed=$(apt-get -s install --no-install-recommends "$@" 2>/dev/null | awk '/^Remv/ {print $2}' | xargs)
     if [ -n "$removed" ]; then
         say "Postfix would remove $removed: not installed"
-        set -- $(printf '%s\n' "$@" | grep -vx postfix || true)
-        [ $# -gt 0 ] || return 0
+        local package kept=()
+        for package; do [ "$package" = postfix ] || kept+=("$package"); done
+        [ ${#kept[@]} -gt 0 ] || return 0
+        set -- "${kept[@]}"
     fi
     forbid_services
     # Without a main.cf the system's own Postfix cannot start, not even at the next boot.
@@ -146,6 +149,8 @@ is_root() { [ "$(id -u)" = 0 ]; }
 can_node() { has node && has_module; }
 can_php() { has php && has_phpmailer; }
 can_postfix() { has postfix && has_sasl && is_root; }
+why_no_postfix() { if has postfix && has_sasl; then echo "only root can start it"; else
+    echo "postfix with sasl2-bin is not installed"; fi; }
 
 {
     part "$(check has python3)" python3 "$(command -v python3)" "python3 is not installed"
@@ -154,7 +159,7 @@ can_postfix() { has postfix && has_sasl && is_root; }
     part "$(check has msmtp)" msmtp "$(command -v msmtp)" "msmtp is not installed"
     part "$(check can_node)" nodemailer "$(command -v node)" "node or the package nodemailer is not installed"
     part "$(check can_php)" phpmailer "$(command -v php)" "PHP or PHPMailer is not installed"
-    part "$(check can_postfix)" postfix "$(command -v postfix)" "postfix with sasl2-bin is not installed, or this is not root"
+    part "$(check can_postfix)" postfix "$(command -v postfix)" "$(why_no_postfix)"
     part "$(check has_aiosmtpd)" aiosmtpd "$venv/bin/python" "aiosmtpd is not installed"
 } >"$folder/available.new"
 mv "$folder/available.new" "$folder/available"

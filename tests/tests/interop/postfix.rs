@@ -164,11 +164,11 @@ impl Drop for Postfix {
     }
 }
 
+/// A mail without our header, which no sidecar sent, is left whole.
 fn from_our_header(mail: &[u8]) -> Vec<u8> {
-    let ours = mail
-        .windows(RECEIVED.len())
-        .position(|part| part == RECEIVED);
-    with_crlf(&mail[ours.expect("a mail of the sidecar")..])
+    let mut parts = mail.windows(RECEIVED.len());
+    let ours = parts.position(|part| part == RECEIVED);
+    with_crlf(&mail[ours.unwrap_or(0)..])
 }
 
 fn configure(folder: &Path, role: &Role<'_>, [implicit_tls, starttls]: [u16; 2]) {
