@@ -71,3 +71,62 @@ fn try_other_port(active: &Active, sidecar: &Sidecar) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use zohorelay_smtp::reply::Reply;
+    use zohorelay_upstream::failure::{Class, Failure};
+
+    use super::*;
+    use crate::fixtures;
+
+    fn failed(class: Class, stage: Stage, egress_suspected: bool) -> Outcome {
+        let failure = Failure::new(class, stage, "localhost", "detail");
+        Outcome::Upstream(Failure {
+            egress_suspected,
+            ..failure
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_other_port_is_tried_once_in_five_minutes_and_only_when_it_is_suspected() {
+        let sidecar = fixtures::sidecar(&["billing"]);
+        let active = fixtures::active("billing", &json!({}));
+        let note = |outcome: &Outcome| {
+            let before = sidecar.tasks.len();
+            sidecar.egress.note(outcome, Some(&active), &sidecar);
+            sidecar.tasks.len() - before
+        };
+        let suspected = failed(Class::Connect, Stage::Connect, true);
+        assert_eq!(note(&failed(Class::Connect, Stage::Connect, false)), 0);
+        assert_eq!(note(&suspected), 1);
+        assert_eq!(note(&suspected), 0);
+        tokio::time::advance(INTERVAL).await;
+        assert_eq!(note(&suspected), 1);
+        sidecar.shutdown.begin();
+        sidecar.tasks.close();
+        sidecar.tasks.wait().await;
+    }
+
+    #[tokio::test]
+    async fn whoever_was_connected_shows_that_the_way_is_open() {
+        let sidecar = fixtures::sidecar(&["billing"]);
+        let table = [
+            (Outcome::Accepted(Reply::new(250, None, "ok")), 0),
+            (failed(Class::AuthFailed, Stage::Auth, false), 0),
+            (failed(Class::Connect, Stage::Connect, false), 1),
+            (failed(Class::Held, Stage::Auth, false), 1),
+            (Outcome::Suspended, 1),
+        ];
+        for (outcome, expected) in table {
+            sidecar.metrics.egress_blocked.set(1);
+            sidecar.egress.note(&outcome, None, &sidecar);
+            assert_eq!(
+                sidecar.metrics.egress_blocked.get(),
+                expected,
+                "{outcome:?}"
+            );
+        }
+    }
+}

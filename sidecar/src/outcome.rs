@@ -152,3 +152,50 @@ impl Outcome {
     pub const LABELS: [&'static str; 5] =
         ["accepted", "app_gone", "deferred", "refused", "unknown"];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(class: Class) -> Outcome {
+        Outcome::Upstream(Failure::new(class, Stage::Auth, "host", "detail"))
+    }
+
+    #[test]
+    fn the_label_follows_the_answer_except_where_nobody_knows_or_nobody_is_there() {
+        let gone = || Outcome::Local(Local::AppGone(Stage::Rcpt));
+        let table = [
+            (
+                Outcome::Accepted(Reply::new(250, None, "ok")),
+                250,
+                "accepted",
+            ),
+            (Outcome::Suspended, 451, "deferred"),
+            (Outcome::Local(Local::ShuttingDown), 421, "deferred"),
+            (Outcome::Local(Local::Spool), 452, "deferred"),
+            (Outcome::Local(Local::HeaderTooLong), 554, "refused"),
+            (upstream(Class::RelayDenied), 553, "refused"),
+            (upstream(Class::UnknownOutcome), 451, "unknown"),
+            (upstream(Class::UnknownOutcome), 554, "unknown"),
+            (gone(), 421, "app_gone"),
+        ];
+        for (outcome, code, expected) in table {
+            assert_eq!(outcome.label(code), expected, "{outcome:?}");
+            assert!(Outcome::LABELS.contains(&expected));
+        }
+        assert_eq!(gone().stage(), Some(Stage::Rcpt));
+    }
+
+    #[test]
+    fn what_the_server_never_heard_of_is_local() {
+        for class in Class::ALL {
+            let expected = match class {
+                Class::Busy | Class::Held => Origin::Local,
+                _ => Origin::Upstream,
+            };
+            assert_eq!(upstream(class).origin(), expected, "{class}");
+        }
+        let outcome = Outcome::Local(Local::AppGone(Stage::Rcpt));
+        assert_eq!(outcome.origin(), Origin::Local);
+    }
+}

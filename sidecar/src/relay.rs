@@ -229,3 +229,6 @@ async fn wait_for_token<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -431,3 +431,6 @@ fn unknown_at_shutdown(host: &str) -> Outcome {
         "waiting for the reply to our dot when the sidecar had to end",
     ))
 }
+
+#[cfg(test)]
+mod tests;

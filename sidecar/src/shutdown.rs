@@ -54,3 +54,31 @@ impl Shutdown {
         tokio::time::sleep_until(self.begun().await + HARD).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn its_moments_count_from_the_first_signal() {
+        let shutdown = Shutdown::default();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let start = Instant::now();
+        shutdown.begin();
+        tokio::time::advance(Duration::from_millis(400)).await;
+        shutdown.begin();
+        assert!(shutdown.has_begun());
+        shutdown.soft().await;
+        assert_eq!(start.elapsed(), SOFT);
+        shutdown.hard().await;
+        assert_eq!(start.elapsed(), HARD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_signal_no_moment_comes() {
+        let shutdown = Shutdown::default();
+        let day = Duration::from_secs(24 * 3600);
+        assert!(tokio::time::timeout(day, shutdown.soft()).await.is_err());
+        assert!(!shutdown.has_begun());
+    }
+}

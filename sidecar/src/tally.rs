@@ -81,3 +81,47 @@ impl Tally {
             .clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use zohorelay_upstream::failure::{Class, Failure};
+
+    use super::*;
+    use crate::outcome::Local;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_failure_is_counted_as_none() {
+        let tally = Tally::default();
+        for outcome in [
+            Outcome::Accepted(Reply::new(250, None, "ok")),
+            Outcome::Suspended,
+            Outcome::Local(Local::ShuttingDown),
+        ] {
+            assert!(!tally.note(&outcome, at(1)), "{outcome:?}");
+        }
+        let counts = tally.counts();
+        assert_eq!(counts.accepted, 1);
+        assert_eq!(counts.last_accepted, Some(at(1)));
+        assert!(counts.failed.is_empty() && counts.last_failure.is_none());
+    }
+
+    #[test]
+    fn the_newest_failure_is_kept_in_label_values() {
+        let tally = Tally::default();
+        let again_after = Duration::from_secs(1);
+        assert!(tally.note(&Outcome::Local(Local::Paced { again_after }), at(1)));
+        let failure = Failure::new(Class::Transient, Stage::Mail, "host", "detail")
+            .with_reply(Reply::new(452, None, "ann@example.org is over quota"));
+        assert!(tally.note(&Outcome::Upstream(failure), at(2)));
+        assert_eq!(
+            serde_json::to_string(&tally.counts()).unwrap(),
+            r#"{"accepted":0,"failed":{"paced":1,"transient":1},"lastFailure":{"class":"transient","stage":"mail","code":452,"at":"1970-01-01T00:00:02Z"}}"#
+        );
+    }
+}

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zohorelay_process::client;
-use zohorelay_process::{admin, listen};
+use tokio_util::sync::CancellationToken;
+use zohorelay_process::{admin, client, listen};
 use zohorelay_upstream::failure::{Class, Failure, Stage};
 
 use super::*;
@@ -55,7 +55,7 @@ fn problems(sidecar: &Sidecar) -> Vec<Problem> {
 async fn get(routes: Routes, path: &str) -> (u16, String) {
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let served = tokio::spawn(admin::serve(listener, routes, Default::default()));
+    let served = tokio::spawn(admin::serve(listener, routes, CancellationToken::new()));
     let (status, body) = client::get(address, path, Duration::from_secs(10))
         .await
         .unwrap();
