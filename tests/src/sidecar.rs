@@ -231,8 +231,9 @@ impl Sidecar {
     /// Sends a signal, by its name as `kill` knows it.
     pub fn signal(&self, name: &str) -> Result<()> {
         let pid = self.pid().to_string();
-        let status = std::process::Command::new("kill")
-            .args(["-s", name, &pid])
+        // The shell's own: a minimal Debian has no program of that name.
+        let status = std::process::Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid])
             .status()?;
         if !status.success() {
             bail!("kill -s {name} {pid}: {status}");
