@@ -179,8 +179,8 @@ async fn u14_a_reply_too_many_to_a_dot_is_not_the_next_mails() {
         .fault(Fault::new(Stage::EndOfData, reply("554 no")).nth(1))
         .unwrap();
     assert_told(name, &world.send().await, "250 2.0.0");
-    world.ended(1).await;
     assert_told(name, &world.send().await, "554 5.0.0");
+    world.ended(1).await;
     assert_eq!((world.zoho.mail_count(), world.connections().len()), (1, 2));
     world.assert_sound(0).await;
 }
