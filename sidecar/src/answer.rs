@@ -305,10 +305,7 @@ fn refused(failure: &Failure) -> Reply {
         Class::RecipientRefused => EnhancedCode(digit, 1, 1),
         _ => EnhancedCode(digit, 6, 0),
     };
-    let enhanced = upstream
-        .enhanced()
-        .filter(|code| code.0 == digit)
-        .unwrap_or(ours);
+    let enhanced = upstream.enhanced().unwrap_or(ours);
     let text = clean(&upstream.text()) + &refused_recipients(failure);
     Reply::new(code, Some(enhanced), text)
 }
