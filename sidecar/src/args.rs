@@ -122,7 +122,12 @@ pub struct RunArgs {
 
     /// Offer AUTH to apps that insist on logging in: any password is taken, and a user name that
     /// is the name of an identity picks that identity.
-    #[arg(long, env = "ZOHORELAY_ACCEPT_ANY_LOGIN")]
+    #[arg(
+        long,
+        env = "ZOHORELAY_ACCEPT_ANY_LOGIN",
+        action = clap::ArgAction::SetTrue,
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     pub accept_any_login: bool,
 
     /// File for the last words of the container; written only where it exists.

@@ -10,9 +10,10 @@ use zohorelay_config::Document;
 use zohorelay_upstream::Resolver;
 
 use crate::egress::Egress;
-use crate::identity::{Active, Identity, Network, Roster};
+use crate::identity::{Active, Identity, Network};
 use crate::last_words::LastWords;
 use crate::metrics::Metrics;
+use crate::roster::Roster;
 use crate::shutdown::Shutdown;
 use crate::sidecar::Sidecar;
 use crate::spool::Spool;

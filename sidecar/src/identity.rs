@@ -10,7 +10,6 @@ use rustls::RootCertStore;
 use thiserror::Error;
 use tokio::time::Instant;
 use zohorelay_config::{Document, Security};
-use zohorelay_smtp::address::Address;
 use zohorelay_upstream::{Login, LoginGate, Pool, Resolver, Target, TargetError};
 
 use crate::breaker::{Breaker, Open, Reason};
@@ -324,84 +323,6 @@ impl LoginGate for Gate {
             }
             Login::Error => LoginResult::Error,
         });
-    }
-}
-
-/// The identities of the pod, the default first.
-#[derive(Debug)]
-pub struct Roster(Vec<Arc<Identity>>);
-
-impl<'a> IntoIterator for &'a Roster {
-    type Item = &'a Arc<Identity>;
-    type IntoIter = std::slice::Iter<'a, Arc<Identity>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl Roster {
-    /// At least one identity.
-    pub fn new(identities: Vec<Arc<Identity>>) -> Self {
-        Self(identities)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Identity>> {
-        self.0.iter()
-    }
-
-    /// The only identity of the pod, if there is just one.
-    pub fn only(&self) -> Option<&Arc<Identity>> {
-        match self.0.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
-    }
-
-    /// By name, for an app that logs in.
-    pub fn named(&self, name: &str) -> Option<&Arc<Identity>> {
-        self.iter().find(|identity| identity.name() == name)
-    }
-
-    /// The first one.
-    pub fn default_identity(&self) -> &Arc<Identity> {
-        &self.0[0]
-    }
-
-    /// Whose mail this is: the header From decides if an identity owns it, else the envelope
-    /// sender, else it is the default's.
-    pub fn choose(&self, from: &[Address], envelope: Option<&Address>) -> &Arc<Identity> {
-        from.iter()
-            .chain(envelope)
-            .find_map(|address| self.owner(address))
-            .unwrap_or_else(|| self.default_identity())
-    }
-
-    fn owner(&self, address: &Address) -> Option<&Arc<Identity>> {
-        self.iter().find(|identity| {
-            identity
-                .active()
-                .is_some_and(|active| active.document.addresses.owns(address))
-        })
-    }
-
-    /// The largest `messageBytes` of the pod: EHLO comes before the identity is known.
-    pub fn size_limit_bytes(&self) -> u64 {
-        const DEFAULT: u64 = 40 << 20;
-        let limits = self
-            .iter()
-            .filter_map(|i| Some(i.active()?.document.limits.message_bytes));
-        limits.max().unwrap_or(DEFAULT)
-    }
-
-    /// The largest `recipientsPerMessage` of the pod.
-    pub fn recipients_limit(&self) -> u32 {
-        const DEFAULT: u32 = 100;
-        let limits = self
-            .iter()
-            .filter_map(|i| Some(i.active()?.document.limits.recipients_per_message));
-        limits.max().unwrap_or(DEFAULT)
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::identity::Roster;
 use crate::log;
+use crate::roster::Roster;
 use crate::shutdown::Shutdown;
 use crate::tally::LastFailure;
 

@@ -27,6 +27,7 @@ pub mod policy;
 pub mod receipt;
 pub mod relay;
 pub mod reload;
+pub mod roster;
 pub mod run;
 pub mod session;
 pub mod shutdown;

@@ -15,12 +15,13 @@ use zohorelay_upstream::{Resolver, system_roots};
 
 use crate::args::RunArgs;
 use crate::egress::Egress;
-use crate::identity::{Identity, Network, Roster};
+use crate::identity::{Identity, Network};
 use crate::last_words::LastWords;
 use crate::listen::{Room, accept};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::reload::{self, Problem, Watch};
+use crate::roster::Roster;
 use crate::shutdown::Shutdown;
 use crate::sidecar::Sidecar;
 use crate::spool::Spool;

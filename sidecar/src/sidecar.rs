@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use crate::egress::Egress;
-use crate::identity::{Network, Roster};
+use crate::identity::Network;
 use crate::last_words::LastWords;
 use crate::metrics::Metrics;
+use crate::roster::Roster;
 use crate::shutdown::Shutdown;
 use crate::spool::Spool;
 
