@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rustls::RootCertStore;
 use thiserror::Error;
 use tokio::time::Instant;
-use zohorelay_config::{Document, Security};
+use zohorelay_config::{Addresses, Document, Security};
+use zohorelay_smtp::address::Address;
 use zohorelay_upstream::{Login, LoginGate, Pool, Resolver, Target, TargetError};
 
 use crate::breaker::{Breaker, Open, Reason};
@@ -78,8 +79,8 @@ pub enum State {
     Awaited,
     /// In use.
     Active(Arc<Active>),
-    /// Taken away.
-    Removed,
+    /// Taken away. Its addresses stay known, so that no other identity answers for them.
+    Removed(Arc<Addresses>),
 }
 
 /// A document in use, with what was made from it.
@@ -137,7 +138,7 @@ impl Identity {
     pub fn active(&self) -> Option<Arc<Active>> {
         match self.state() {
             State::Active(active) => Some(active),
-            State::Awaited | State::Removed => None,
+            State::Awaited | State::Removed(_) => None,
         }
     }
 
@@ -190,11 +191,23 @@ impl Identity {
         Ok(Reload::Applied)
     }
 
+    /// Whether `address` is one of its own, also after its document was taken away.
+    pub fn owns(&self, address: &Address) -> bool {
+        match self.state() {
+            State::Awaited => false,
+            State::Active(active) => active.document.addresses.owns(address),
+            State::Removed(addresses) => addresses.owns(address),
+        }
+    }
+
     /// Its document was taken away: nothing more is sent, and the secret goes with the last mail.
     /// What was held against the account stays, for the case that the same login comes back.
     pub fn remove(&self) {
         self.metrics.config_revision.set(0);
-        self.replace(State::Removed);
+        if let Some(active) = self.active() {
+            let addresses = Arc::new(active.document.addresses.clone());
+            self.replace(State::Removed(addresses));
+        }
     }
 
     /// Closes connections that are not needed any more. To be called each second or so.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use zohorelay_config::ForeignFrom;
 use zohorelay_smtp::address::Address;
 
-use crate::identity::Identity;
+use crate::identity::{Active, Identity, State};
 
 /// The identities of the pod, the default first.
 #[derive(Debug)]
@@ -50,19 +51,20 @@ impl Roster {
 
     /// Whose mail this is: the header From decides if an identity owns it, else the envelope
     /// sender, else it is the default's.
+    ///
+    /// A From that nobody owns may be that of an identity whose document is still awaited. Where
+    /// the default would refuse it for good, the mail is the awaited one's, which asks for patience.
     pub fn choose(&self, from: &[Address], envelope: Option<&Address>) -> &Arc<Identity> {
-        from.iter()
-            .chain(envelope)
-            .find_map(|address| self.owner(address))
-            .unwrap_or_else(|| self.default_identity())
-    }
-
-    fn owner(&self, address: &Address) -> Option<&Arc<Identity>> {
-        self.iter().find(|identity| {
-            identity
-                .active()
-                .is_some_and(|active| active.document.addresses.owns(address))
-        })
+        let owner = |address| self.iter().find(|identity| identity.owns(address));
+        if let Some(owner) = from.iter().chain(envelope).find_map(owner) {
+            return owner;
+        }
+        let default = self.default_identity();
+        if from.is_empty() || !refuses_foreign_from(default) {
+            return default;
+        }
+        let awaited = self.iter().find(|i| matches!(i.state(), State::Awaited));
+        awaited.unwrap_or(default)
     }
 
     /// The largest `messageBytes` of the pod: EHLO comes before the identity is known.
@@ -82,6 +84,11 @@ impl Roster {
             .filter_map(|i| Some(i.active()?.document.limits.recipients_per_message));
         limits.max().unwrap_or(DEFAULT)
     }
+}
+
+fn refuses_foreign_from(identity: &Identity) -> bool {
+    let policy = |active: Arc<Active>| active.document.sender_policy.foreign_from;
+    identity.active().map(policy) == Some(ForeignFrom::Reject)
 }
 
 #[cfg(test)]
@@ -119,7 +126,7 @@ mod tests {
             (vec![other.clone()], Some(&ours), "alerts"),
             (vec![nobody.clone()], Some(&other), "alerts"),
             (vec![], Some(&other), "alerts"),
-            (vec![nobody.clone()], Some(&nobody), "billing"),
+            (vec![], Some(&nobody), "billing"),
             (vec![], None, "billing"),
         ];
         for (from, envelope, expected) in table {
@@ -129,8 +136,32 @@ mod tests {
 
     #[test]
     fn a_plus_tag_is_foreign() {
+        let roster = Roster::new(vec![
+            applied("billing", &json!({})),
+            applied("alerts", &json!({})),
+        ]);
         let tagged = address("alerts+tag@example.com");
-        assert_eq!(roster().choose(&[tagged], None).name(), "billing");
+        assert_eq!(roster.choose(&[tagged], None).name(), "billing");
+    }
+
+    #[test]
+    fn a_from_that_may_be_an_awaited_identitys_is_not_refused_for_good() {
+        let nobody = [address("late@example.com")];
+        let chosen = |policy: &str| {
+            let document = json!({"senderPolicy": {"foreignFrom": policy}});
+            let roster = Roster::new(vec![applied("billing", &document), identity("late")]);
+            roster.choose(&nobody, None).name().to_owned()
+        };
+        assert_eq!(chosen("Reject"), "late");
+        assert_eq!(chosen("Rewrite"), "billing");
+    }
+
+    #[test]
+    fn a_removed_identity_answers_for_its_addresses_still() {
+        let roster = roster();
+        roster.named("alerts").unwrap().remove();
+        let its = [address("alerts@example.com")];
+        assert_eq!(roster.choose(&its, None).name(), "alerts");
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Session {
                 self.protocol.answer(reply);
             }
             Event::Recipient { .. } => self.protocol.answer(ok((2, 1, 5), "recipient ok")),
+            Event::TooLarge { reverse_path } => self.count_too_large(&reverse_path),
             Event::TooManyRecipients => self.count_too_many(),
             Event::DataStarted => {
                 self.since_step_bytes = 0;
@@ -151,6 +152,16 @@ impl Session {
         };
         let receipt = Receipt::at_mail(identity.clone());
         Some(receipt.end(&outcome, &self.sidecar).reply)
+    }
+
+    /// A mail that its app announced as too large was refused before its content came.
+    fn count_too_large(&self, reverse_path: &ReversePath) {
+        let roster = &self.sidecar.roster;
+        let by_envelope = || roster.choose(&[], reverse_path.mailbox());
+        let identity = self.chosen.as_ref().unwrap_or_else(by_envelope);
+        let limit_bytes = roster.size_limit_bytes();
+        let outcome = Outcome::Local(Local::TooLarge { limit_bytes });
+        Receipt::at_mail(identity.clone()).end(&outcome, &self.sidecar);
     }
 
     /// Client libraries drop the refused recipients and tell nobody, so it is a failure, once a mail.
@@ -251,11 +262,9 @@ impl Session {
         let from = header
             .map(|header| policy::from_addresses(&header))
             .unwrap_or_default();
-        let envelope = match &mail.envelope.reverse_path {
-            ReversePath::Mailbox(address) => Some(address),
-            ReversePath::Null => None,
-        };
-        roster.choose(&from, envelope).clone()
+        roster
+            .choose(&from, mail.envelope.reverse_path.mailbox())
+            .clone()
     }
 
     /// Sends the mail while the app is watched; says also whether the app left after our dot.
@@ -414,7 +423,7 @@ impl Intake {
 
 fn without_document(identity: &Identity) -> Local {
     match identity.state() {
-        State::Removed => Local::Removed,
+        State::Removed(_) => Local::Removed,
         State::Awaited | State::Active(_) => Local::NotConfigured,
     }
 }

@@ -147,7 +147,7 @@ fn brief(identity: &Arc<Identity>) -> Brief<'_> {
     let state = identity.state();
     let document = match &state {
         State::Active(active) => Some(&active.document),
-        State::Awaited | State::Removed => None,
+        State::Awaited | State::Removed(_) => None,
     };
     Brief {
         name: identity.name(),
@@ -157,7 +157,7 @@ fn brief(identity: &Arc<Identity>) -> Brief<'_> {
             State::Awaited => "awaited",
             State::Active(active) if active.document.suspend => "suspended",
             State::Active(_) => "active",
-            State::Removed => "removed",
+            State::Removed(_) => "removed",
         },
         revision: document.and_then(|document| document.revision),
         breaker: breaker(identity, &state),

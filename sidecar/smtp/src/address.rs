@@ -125,6 +125,14 @@ impl ReversePath {
             Self::Mailbox(address) => address.as_str(),
         }
     }
+
+    /// The address, if it is not `<>`.
+    pub fn mailbox(&self) -> Option<&Address> {
+        match self {
+            Self::Null => None,
+            Self::Mailbox(address) => Some(address),
+        }
+    }
 }
 
 impl fmt::Display for ReversePath {

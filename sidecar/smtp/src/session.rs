@@ -280,9 +280,10 @@ impl ServerSession {
         }
         let declared_size_bytes = parameters.size_bytes;
         if declared_size_bytes.is_some_and(|size| size > self.options.size_limit_bytes) {
-            return self.refuse(Refusal::TooLarge {
+            self.refuse(Refusal::TooLarge {
                 limit_bytes: self.options.size_limit_bytes,
             });
+            return Some(Event::TooLarge { reverse_path });
         }
         let event = Event::Mail {
             reverse_path: reverse_path.clone(),

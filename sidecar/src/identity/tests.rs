@@ -127,7 +127,7 @@ async fn a_removed_identity_lets_its_secret_go_with_the_last_mail() {
     let mail = identity.active().unwrap();
     identity.remove();
     identity.sweep().await;
-    assert!(matches!(identity.state(), State::Removed));
+    assert!(matches!(identity.state(), State::Removed(_)));
     let (document, pool) = (Arc::downgrade(&mail), Arc::downgrade(&mail.pool));
     drop(mail);
     assert_eq!((document.strong_count(), pool.strong_count()), (0, 0));

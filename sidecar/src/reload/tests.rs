@@ -190,7 +190,7 @@ async fn a_file_absent_for_ten_seconds_removes_the_identity_until_it_is_back() {
     world.publish(&json!({"revision": 7}));
     world.take_away();
     world.look_after(10).await;
-    assert!(matches!(world.identity.state(), State::Removed));
+    assert!(matches!(world.identity.state(), State::Removed(_)));
     assert_eq!(world.gauge("revision"), 0.0);
     world.publish(&json!({"revision": 7}));
     assert!(world.identity.active().is_some());

@@ -118,7 +118,7 @@ async fn a_file_that_is_gone_for_ten_seconds_removes_the_identity_once() {
     world.volume.withdraw().unwrap();
     world.look();
     world.look_for(10).await;
-    assert!(matches!(world.identity.state(), State::Removed));
+    assert!(matches!(world.identity.state(), State::Removed(_)));
     assert_eq!(revision(&world.metrics()), 0.0);
     world.volume.publish(&document(4)).unwrap();
     world.look();

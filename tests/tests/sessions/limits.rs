@@ -95,7 +95,11 @@ async fn the_session_takes_the_largest_limits_of_the_pod_and_the_mail_meets_its_
     }
     assert_eq!(zoho.mails().len(), 2);
     let metrics = sidecar.metrics().await.unwrap();
-    assert_eq!(failures(&metrics, "too_large"), 2.0);
+    assert_eq!(
+        failures(&metrics, "too_large"),
+        3.0,
+        "the announced one too"
+    );
 }
 
 #[tokio::test]

@@ -36,6 +36,11 @@ pub enum Event {
         /// The recipient.
         forward_path: ForwardPath,
     },
+    /// `MAIL` with a `SIZE=` over the limit, which was answered already.
+    TooLarge {
+        /// The sender.
+        reverse_path: ReversePath,
+    },
     /// A recipient over the limit, which was answered already.
     TooManyRecipients,
     /// `DATA`, answered with 354. What follows is content.

@@ -252,6 +252,15 @@ fn s10_addresses_are_refused_or_kept_verbatim() {
 }
 
 #[test]
+fn the_driver_hears_of_a_mail_that_was_announced_as_too_large() {
+    let mut app = greeted();
+    app.answers_to(b"MAIL FROM:<a@x> SIZE=1048577\r\nMAIL FROM:<a@x> SIZE=1048576\r\n");
+    let senders: Vec<_> = app.too_large.iter().map(|path| path.as_str()).collect();
+    assert_eq!(senders, ["a@x"]);
+    assert!(app.in_transaction());
+}
+
+#[test]
 fn s11_parameters_have_their_codes() {
     for (parameters, answer) in [
         ("SIZE=1048576", "250 2.0.0"),

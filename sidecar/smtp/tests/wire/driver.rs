@@ -31,6 +31,7 @@ pub(crate) struct App {
     pub(crate) mails: Vec<Mail>,
     pub(crate) usernames: Vec<String>,
     pub(crate) aborted: usize,
+    pub(crate) too_large: Vec<ReversePath>,
     pub(crate) too_many_recipients: usize,
     pub(crate) is_closed: bool,
 }
@@ -56,6 +57,7 @@ impl App {
             mails: Vec::new(),
             usernames: Vec::new(),
             aborted: 0,
+            too_large: Vec::new(),
             too_many_recipients: 0,
             is_closed: false,
         };
@@ -134,6 +136,7 @@ impl App {
             Event::EndOfData { envelope, summary } => self.end_mail(envelope, summary),
             Event::Authenticated { username } => self.usernames.push(username),
             Event::Aborted => self.aborted += 1,
+            Event::TooLarge { reverse_path } => self.too_large.push(reverse_path),
             Event::TooManyRecipients => self.too_many_recipients += 1,
             Event::DataStarted => assert!(self.content.is_empty() && self.session.in_data()),
             Event::Content => {}
