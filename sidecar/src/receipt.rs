@@ -75,11 +75,17 @@ impl Receipt {
 
     /// Counts and logs the end of the mail, and says what the app is told.
     pub fn end(&self, outcome: &Outcome, sidecar: &Sidecar) -> Answer {
+        let answer = self.count(outcome, sidecar);
+        self.log(outcome, answer.reply.code());
+        answer
+    }
+
+    /// Counts the end of the mail, and says what the app is told.
+    pub fn count(&self, outcome: &Outcome, sidecar: &Sidecar) -> Answer {
         let answer = answer(outcome, self.about());
-        let code = answer.reply.code();
-        self.identity.metrics.ended(outcome, code);
+        self.identity.metrics.ended(outcome, answer.reply.code());
         if let Some(arrived) = &self.arrived {
-            self.count(arrived, sidecar);
+            self.count_arrived(arrived, sidecar);
         }
         if self.identity.tally.note(outcome, Timestamp::now()) {
             sidecar.last_words.changed();
@@ -87,11 +93,10 @@ impl Receipt {
         sidecar
             .egress
             .note(outcome, self.active.as_deref(), sidecar);
-        self.log(outcome, code);
         answer
     }
 
-    fn count(&self, arrived: &Arrived, sidecar: &Sidecar) {
+    fn count_arrived(&self, arrived: &Arrived, sidecar: &Sidecar) {
         let summary = &arrived.summary;
         #[expect(clippy::cast_precision_loss, reason = "a histogram")]
         sidecar
@@ -119,7 +124,8 @@ impl Receipt {
         }
     }
 
-    fn log(&self, outcome: &Outcome, code: u16) {
+    /// Logs the end of the mail, given the code that the app was told.
+    pub fn log(&self, outcome: &Outcome, code: u16) {
         let ready = self.ready.as_ref();
         let message_id = ready.map(Ready::message_id).or(self.message_id.as_deref());
         let arrived = self.arrived.as_ref();

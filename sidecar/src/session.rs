@@ -1,14 +1,17 @@
 //! One SMTP session of the app: moves bytes between the socket and [`ServerSession`], and answers
 //! what that asks. All framing is in `zohorelay-smtp`.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use zohorelay_smtp::address::ReversePath;
@@ -108,12 +111,12 @@ impl Session {
                 }
                 Event::Close => return self.finish().await,
                 Event::Content => {}
-                event => self.handle(event).await,
+                event => self.handle(event).await?,
             }
         }
     }
 
-    async fn handle(&mut self, event: Event) {
+    async fn handle(&mut self, event: Event) -> io::Result<()> {
         match event {
             Event::Authenticated { username } => {
                 self.chosen = self.sidecar.roster.named(&username).cloned();
@@ -136,10 +139,13 @@ impl Session {
                     spoiled: None,
                 });
             }
-            Event::EndOfData { envelope, summary } => self.end_of_data(envelope, summary).await,
+            Event::EndOfData { envelope, summary } => {
+                return self.end_of_data(envelope, summary).await;
+            }
             Event::Aborted => self.intake = None,
             Event::Content | Event::NeedInput | Event::Close => {}
         }
+        Ok(())
     }
 
     /// With one identity in the pod an app hears at MAIL FROM that nothing can be sent.
@@ -207,10 +213,10 @@ impl Session {
         }
     }
 
-    async fn end_of_data(&mut self, envelope: Envelope, summary: DataSummary) {
+    async fn end_of_data(&mut self, envelope: Envelope, summary: DataSummary) -> io::Result<()> {
         let ended = Instant::now();
         let Some(mut intake) = self.intake.take() else {
-            return;
+            return Ok(());
         };
         if intake.spoiled.is_none() && intake.body.seal().await.is_err() {
             intake.spoiled = Some(Local::Spool);
@@ -239,7 +245,8 @@ impl Session {
         if receipt.ready.is_none() {
             receipt.message_id = relay::message_id(&mail);
         }
-        let answer = receipt.end(&outcome, &self.sidecar);
+        let answer = receipt.count(&outcome, &self.sidecar);
+        let code = answer.reply.code();
         if app_left {
             identity.metrics.late_reply(LateReply::of(&outcome));
         }
@@ -248,6 +255,10 @@ impl Session {
         } else {
             self.protocol.answer(answer.reply);
         }
+        // The app waits for its answer, nobody for the log.
+        let told = self.flush().await;
+        receipt.log(&outcome, code);
+        told
     }
 
     fn identity_of(&self, mail: &Mail) -> Arc<Identity> {
@@ -308,7 +319,15 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                outcome = &mut sent => return (outcome, app_left),
+                outcome = &mut sent => {
+                    // A hang-up that came together with the reply counts too.
+                    app_left = app_left || progress.our_dot_sent() && tokio::select! {
+                        biased;
+                        () = self.app_leaves() => true,
+                        () = std::future::ready(()) => false,
+                    };
+                    return (outcome, app_left);
+                }
                 () = self.app_leaves(), if !app_left => {
                     app_left = true;
                     if !progress.our_dot_sent() {
@@ -334,13 +353,11 @@ impl Session {
             if self.protocol.buffered_bytes() >= AHEAD_BYTES {
                 return std::future::pending().await;
             }
-            if self.socket.readable().await.is_err() {
+            if matches!(
+                receive(&mut self.socket, &mut self.protocol).await,
+                Ok(0) | Err(_)
+            ) {
                 return;
-            }
-            match self.try_read() {
-                Ok(0) => return,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
-                Ok(_) | Err(_) => {}
             }
         }
     }
@@ -355,41 +372,29 @@ impl Session {
         let has_mail = self.protocol.in_transaction();
         let read = async {
             tokio::select! {
-                readable = self.socket.readable() => readable.map(|()| true),
-                () = shutdown.token().cancelled(), if !has_mail => Ok(false),
-                () = shutdown.soft(), if has_mail => Ok(false),
+                received = receive(&mut self.socket, &mut self.protocol) => received.map(Some),
+                () = shutdown.token().cancelled(), if !has_mail => Ok(None),
+                () = shutdown.soft(), if has_mail => Ok(None),
             }
         };
         match timeout_at(self.deadline, read).await {
             Err(_) => self.close_with(answer::idle()),
-            Ok(Ok(false)) => self.close_with(answer::shutting_down()),
+            Ok(Ok(None)) => self.close_with(answer::shutting_down()),
             Ok(Err(error)) => return Err(error),
-            Ok(Ok(true)) => match self.try_read() {
-                Ok(0) => return Ok(ControlFlow::Break(())),
-                Ok(count) if in_data => {
-                    self.since_step_bytes += count;
-                    if self.since_step_bytes >= DATA_STEP_BYTES {
-                        self.since_step_bytes = 0;
-                    }
+            Ok(Ok(Some(0))) => return Ok(ControlFlow::Break(())),
+            Ok(Ok(Some(count))) if in_data => {
+                self.since_step_bytes += count;
+                if self.since_step_bytes >= DATA_STEP_BYTES {
+                    self.since_step_bytes = 0;
                 }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            },
+            }
+            Ok(Ok(Some(_))) => {}
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn close_with(&mut self, reply: Reply) {
         self.protocol.answer_and_close(reply);
-    }
-
-    /// Reads once, without waiting; the buffer is on the stack, so that an idle session has none.
-    fn try_read(&mut self) -> io::Result<usize> {
-        let mut buffer = [0; READ_BYTES];
-        let count = self.socket.try_read(&mut buffer)?;
-        self.protocol.receive(&buffer[..count]);
-        Ok(count)
     }
 
     /// Writes what is owed. A reply ends a command, so the time for the next one begins.
@@ -419,6 +424,18 @@ impl Intake {
             self.body.shed();
         }
     }
+}
+
+/// Reads what the app sent. The buffer is on the stack, so that a waiting session has none.
+async fn receive(socket: &mut TcpStream, protocol: &mut ServerSession) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer))?;
+        protocol.receive(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    })
+    .await
 }
 
 fn without_document(identity: &Identity) -> Local {
