@@ -30,6 +30,9 @@ use crate::status;
 /// The end of the process comes so long after SIGTERM at the latest; SIGKILL comes after 2 s.
 const LAST_MOMENT: Duration = Duration::from_millis(1900);
 
+/// After a second signal the mails under way have so long to be answered and counted.
+const HURRY: Duration = Duration::from_millis(100);
+
 /// Why the sidecar does not run, with the exit code.
 #[derive(Debug)]
 pub struct Refusal {
@@ -112,14 +115,20 @@ fn check(args: &RunArgs) -> Result<(), Refusal> {
     }
 }
 
-/// Lets the mails under way end, for as long as there is. A second signal ends it at once.
+/// Lets the mails under way end, for as long as there is. A second signal ends each of them at
+/// once, with its answer.
 async fn drain(sidecar: &Sidecar, second_signal: impl Future<Output = &'static str>) {
     sidecar.shutdown.begin();
     sidecar.tasks.close();
-    tokio::select! {
-        _ = tokio::time::timeout(LAST_MOMENT, sidecar.tasks.wait()) => {}
-        signal = second_signal => tracing::warn!(signal, "ending at once"),
-    }
+    let mails_end = async {
+        tokio::select! {
+            () = sidecar.tasks.wait() => return,
+            signal = second_signal => tracing::warn!(signal, "ending at once"),
+        }
+        sidecar.shutdown.hurry();
+        let _ = tokio::time::timeout(HURRY, sidecar.tasks.wait()).await;
+    };
+    let _ = tokio::time::timeout(LAST_MOMENT, mails_end).await;
 }
 
 fn unexpected_end(ended: Option<Result<&'static str, JoinError>>) -> Refusal {
@@ -258,9 +267,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_signal_ends_it_at_once() {
+    async fn a_second_signal_leaves_a_moment_to_end_what_is_under_way() {
         let second = std::future::ready("SIGINT");
-        assert_eq!(drain_time(second, true).await, Duration::ZERO);
+        assert_eq!(drain_time(second, true).await, HURRY);
+        let sidecar = fixtures::sidecar(&["billing"]);
+        let mail = sidecar.clone();
+        let answered = sidecar
+            .tasks
+            .spawn(async move { mail.shutdown.hard().await });
+        let start = Instant::now();
+        drain(&sidecar, std::future::ready("SIGINT")).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(answered.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_second_signal_does_not_go_past_the_last_moment() {
+        let second = async {
+            tokio::time::sleep(LAST_MOMENT - HURRY / 2).await;
+            "SIGTERM"
+        };
+        assert_eq!(drain_time(second, true).await, LAST_MOMENT);
     }
 
     #[tokio::test]

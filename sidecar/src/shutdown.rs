@@ -1,6 +1,7 @@
 //! The end of the process. A native sidecar gets SIGTERM after the app's containers ended, or with
 //! them when the grace period is spent, and then has two seconds (KEP-753). It cannot tell which,
-//! so there is one rule with two moments.
+//! so there is one rule with two moments. A second signal makes both come at once: nobody waits any
+//! longer, and still each mail ends with an answer and is counted.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +19,7 @@ const HARD: Duration = Duration::from_millis(1800);
 #[derive(Debug, Default)]
 pub struct Shutdown {
     token: CancellationToken,
+    hurried: CancellationToken,
     since: OnceLock<Instant>,
 }
 
@@ -26,6 +28,12 @@ impl Shutdown {
     pub fn begin(&self) {
         self.since.get_or_init(Instant::now);
         self.token.cancel();
+    }
+
+    /// A second signal came: both moments are now.
+    pub fn hurry(&self) {
+        self.begin();
+        self.hurried.cancel();
     }
 
     /// Whether it came.
@@ -46,12 +54,17 @@ impl Shutdown {
 
     /// The moment at which mails without our dot end.
     pub async fn soft(&self) {
-        tokio::time::sleep_until(self.begun().await + SOFT).await;
+        self.moment(SOFT).await;
     }
 
     /// The moment at which everything ends.
     pub async fn hard(&self) {
-        tokio::time::sleep_until(self.begun().await + HARD).await;
+        self.moment(HARD).await;
+    }
+
+    async fn moment(&self, after: Duration) {
+        let moment = tokio::time::sleep_until(self.begun().await + after);
+        self.hurried.run_until_cancelled(moment).await;
     }
 }
 
@@ -72,6 +85,20 @@ mod tests {
         assert_eq!(start.elapsed(), SOFT);
         shutdown.hard().await;
         assert_eq!(start.elapsed(), HARD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_signal_makes_both_moments_come_at_once() {
+        let shutdown = Shutdown::default();
+        let moments = async { tokio::join!(shutdown.soft(), shutdown.hard()) };
+        let signals = async {
+            shutdown.begin();
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            shutdown.hurry();
+        };
+        let start = Instant::now();
+        tokio::join!(moments, signals);
+        assert_eq!(start.elapsed(), Duration::from_millis(400));
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use zoho_simulator::{Account, Action, Fault, Options, Running, Simulator, Stage};
+use zoho_simulator::{Account, Action, Fault, Options, Running, Simulator, Stage, Then};
 use zohorelay_tests::app::{self, App};
 use zohorelay_tests::document::document;
 use zohorelay_tests::sidecar::{self, Sidecar, get, program};
@@ -387,16 +387,43 @@ async fn a_second_signal_ends_it_at_once_with_0() {
         }
         let status = sidecar.ended().await.unwrap();
         assert_eq!(status.code(), Some(0), "{signals:?}");
-        assert!(!matches!(app.reply_or_end().await, Ok(Some(reply)) if reply.code == 250));
+        let reply = app.reply().await.unwrap();
+        assert_eq!(reply.code, 421, "{signals:?}: {reply:?}");
     }
     assert!(zoho.mails().is_empty());
 }
 
+#[tokio::test]
+async fn a_second_signal_still_answers_and_counts_a_mail_whose_dot_is_out() {
+    let zoho = zoho().await;
+    let taken = Action::AcceptThen(Then::Stall);
+    let (mut sidecar, mut app) = stalled_at(&zoho, Stage::EndOfData, taken).await;
+    sidecar.signal("TERM").unwrap();
+    sidecar
+        .logged(|line| line["message"] == "shutting down")
+        .await
+        .unwrap();
+    sidecar.signal("TERM").unwrap();
+    let reply = app.reply().await.unwrap();
+    assert_eq!(reply.code, 451, "{reply:?}");
+    assert!(reply.text.starts_with("4.4.2 "), "{reply:?}");
+    assert_eq!(sidecar.ended().await.unwrap().code(), Some(0));
+    let words = std::fs::read(sidecar.folder().join("termination-log")).unwrap();
+    let words: Value = serde_json::from_slice(&words).unwrap();
+    let failed = &words["identities"]["billing"]["failed"];
+    assert_eq!(failed["unknown_outcome"], 1, "{words}");
+    assert_eq!(zoho.mails().len(), 1);
+}
+
 /// A sidecar with a mail whose 354 does not come, and its app.
 async fn stalled(zoho: &Running) -> (Sidecar, App) {
+    stalled_at(zoho, Stage::Data, Action::Stall).await
+}
+
+async fn stalled_at(zoho: &Running, at: Stage, action: Action) -> (Sidecar, App) {
     let sidecar = started(zoho).await;
     zoho.clear_faults();
-    zoho.fault(Fault::new(Stage::Data, Action::Stall)).unwrap();
+    zoho.fault(Fault::new(at, action)).unwrap();
     let mut app = App::connect(sidecar.smtp).await.unwrap();
     app.begin(FROM, TO).await.unwrap();
     app.write(format!("{GOOD}\r\nbody\r\n.\r\n").as_bytes())
