@@ -214,8 +214,10 @@ impl Pool {
         }
         // Looked at under the lock, so that nothing comes back after `retire` emptied the list.
         let mut idle = self.lock_idle();
-        let is_spent = connection.mails() >= MAILS_LIMIT || self.slots.is_shrinking();
-        if is_spent || self.is_retired.load(Ordering::Acquire) {
+        let is_spent = connection.mails() >= MAILS_LIMIT;
+        // Those that wait and those at work, with this one, which still counts as busy.
+        let is_surplus = idle.len() + self.busy() > self.slots.places();
+        if is_spent || is_surplus || self.is_retired.load(Ordering::Acquire) {
             self.lock_closing().push(connection);
         } else {
             let since = Instant::now();

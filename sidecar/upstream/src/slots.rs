@@ -57,9 +57,9 @@ impl Slots {
         size.places = places;
     }
 
-    /// Whether more places are taken than there are.
-    pub(crate) fn is_shrinking(&self) -> bool {
-        self.lock().surplus > 0
+    /// How many places there are; more may be taken for a while after a resize.
+    pub(crate) fn places(&self) -> usize {
+        self.lock().places
     }
 
     fn lock(&self) -> MutexGuard<'_, Size> {
@@ -88,9 +88,9 @@ mod tests {
         let slots = Slots::new(3);
         let taken = [slots.take().await, slots.take().await, slots.take().await];
         slots.resize(1);
-        assert!(slots.is_shrinking());
+        assert_eq!((slots.places(), slots.lock().surplus), (1, 2));
         drop(taken);
-        assert!(!slots.is_shrinking());
+        assert_eq!((slots.places(), slots.lock().surplus), (1, 0));
         assert_eq!(slots.free.available_permits(), 1);
         slots.resize(4);
         assert_eq!(slots.free.available_permits(), 4);

@@ -293,3 +293,20 @@ async fn fewer_connections_close_the_surplus() {
     world.pool.set_connections(1);
     assert_eq!(world.pool.idle(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_comes_back_after_the_places_became_fewer_is_closed() {
+    let busy = [LOGIN, ENVELOPE, &[Content, Wait, Say("250 ok\r\n")]].concat();
+    let world = World::new(vec![busy, whole()]);
+    let second = async {
+        while world.seen().count("DATA") == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.deliver().await.unwrap();
+        world.pool.set_connections(1);
+        assert_eq!((world.pool.idle(), world.pool.busy()), (1, 1));
+    };
+    let (delivered, ()) = tokio::join!(world.deliver(), second);
+    delivered.unwrap();
+    assert_eq!((world.pool.idle(), world.pool.busy()), (1, 0));
+}
