@@ -154,7 +154,7 @@ fn refusal(fault: Fault, stage: Stage, host: &str) -> Refusal {
 }
 
 /// 2yz, but for those that open and close a connection.
-fn is_done(reply: &Reply) -> bool {
+pub(crate) fn is_done(reply: &Reply) -> bool {
     reply.is_positive() && !matches!(reply.code(), 220 | 221)
 }
 

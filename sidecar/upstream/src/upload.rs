@@ -15,7 +15,7 @@ use zohorelay_smtp::data::{ContentError, DataEncoder};
 use zohorelay_smtp::reply::Reply;
 
 use crate::classify::classify;
-use crate::connection::Connection;
+use crate::connection::{Connection, is_done};
 use crate::deadline;
 use crate::failure::{Class, Failure, Stage};
 use crate::fault::{Fault, Lateness};
@@ -281,7 +281,7 @@ impl Pace {
 /// The server has all of the mail. What is not a clear answer is unknown (RFC 1047).
 async fn final_reply(handle: &Handle, patience: Duration, host: &str) -> Result<Reply, Failure> {
     match timeout(patience, handle.reply()).await {
-        Ok(Ok(reply)) if reply.is_positive() => Ok(reply),
+        Ok(Ok(reply)) if is_done(&reply) => Ok(reply),
         Ok(Ok(reply)) => Err(Fault::Reply(reply).into_failure(Stage::EndOfData, host)),
         Ok(Err(broken)) => Err(unknown(host, &broken.to_string())),
         Err(_) => {

@@ -275,8 +275,10 @@ async fn u16_a_hang_up_is_named_at_every_step() {
 
 #[tokio::test(start_paused = true)]
 async fn after_our_dot_all_but_a_clear_answer_is_unknown() {
-    let rows: [(&[Act], Class); 11] = [
+    let rows: [(&[Act], Class); 13] = [
         (&[Content, Close], UnknownOutcome),
+        (&[Content, Say("220 mx\r\n")], UnknownOutcome),
+        (&[Content, Say("221 bye\r\n")], UnknownOutcome),
         (&[Content], UnknownOutcome),
         (&[Content, Say("25"), Close], UnknownOutcome),
         (&[Content, Say("250-a\r\n"), Close], UnknownOutcome),
