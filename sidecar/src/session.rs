@@ -100,6 +100,9 @@ impl Session {
     pub async fn run(mut self) -> io::Result<()> {
         let mut content = Vec::new();
         loop {
+            if !self.protocol.in_transaction() {
+                self.refresh_limits();
+            }
             let event = self.protocol.next_event(&mut content);
             self.take_content(&mut content).await;
             match event {
@@ -114,6 +117,14 @@ impl Session {
                 event => self.handle(event).await?,
             }
         }
+    }
+
+    /// Documents change while sessions are open.
+    fn refresh_limits(&mut self) {
+        let roster = &self.sidecar.roster;
+        let recipients_limit = roster.recipients_limit() as usize;
+        self.protocol
+            .set_limits(roster.size_limit_bytes(), recipients_limit);
     }
 
     async fn handle(&mut self, event: Event) -> io::Result<()> {

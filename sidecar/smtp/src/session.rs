@@ -93,6 +93,14 @@ impl ServerSession {
         session
     }
 
+    /// New limits, from the next command on: what [`SessionOptions`] says of
+    /// `size_limit_bytes` and `recipients_limit`. `EHLO` offers the new `SIZE` (RFC 1870 section 4).
+    /// A driver calls this between mails, so that one mail meets one limit.
+    pub fn set_limits(&mut self, size_limit_bytes: u64, recipients_limit: usize) {
+        self.options.size_limit_bytes = size_limit_bytes;
+        self.options.recipients_limit = recipients_limit;
+    }
+
     /// Takes bytes from the app. They are kept until [`ServerSession::next_event`] comes to them,
     /// so a driver reads no more while it owes a verdict. After the end they are dropped.
     pub fn receive(&mut self, bytes: &[u8]) {

@@ -103,6 +103,36 @@ async fn the_session_takes_the_largest_limits_of_the_pod_and_the_mail_meets_its_
 }
 
 #[tokio::test]
+async fn a_session_that_is_open_meets_the_limits_of_a_new_document_with_its_next_mail() {
+    let zoho = zoho().await;
+    let small = json!({"recipientsPerMessage": 1, "messageBytes": 10_000});
+    let large = json!({"recipientsPerMessage": 2, "messageBytes": 20_000});
+    let sidecar = start(vec![limits(identity("billing", &zoho), small)], &[]).await;
+    let mut app = greeted(&sidecar).await;
+    let too_large = ("MAIL FROM:<billing@example.com> SIZE=15000", "552 5.3.4");
+    converse(&mut app, &[too_large]).await;
+    sidecar
+        .write(&limits(identity("billing", &zoho), large))
+        .unwrap();
+    let applied = [("identity", "billing"), ("result", "applied")];
+    sidecar
+        .metrics_when(|all| all.value("zohorelay_sidecar_config_reloads_total", &applied) == 2.0)
+        .await
+        .unwrap();
+    let dialog = [
+        ("MAIL FROM:<billing@example.com> SIZE=15000", "250"),
+        ("RCPT TO:<a@example.org>", "250"),
+        ("RCPT TO:<b@example.org>", "250"),
+        ("RCPT TO:<c@example.org>", "452 4.5.3"),
+        ("RSET", "250"),
+        ("MAIL FROM:<billing@example.com> SIZE=20001", "552 5.3.4"),
+    ];
+    converse(&mut app, &dialog).await;
+    let ehlo = app.say("EHLO app.example").await.unwrap();
+    assert!(ehlo.text.contains("SIZE 20000"), "{ehlo:?}");
+}
+
+#[tokio::test]
 async fn a_full_spool_puts_a_mail_off_and_has_room_again_when_the_other_is_gone() {
     let zoho = zoho().await;
     let flags = ["--spool-bytes", "1Mi"];

@@ -297,6 +297,23 @@ fn recipients_over_the_limit_are_told_to_the_driver() {
 }
 
 #[test]
+fn new_limits_hold_from_the_next_command_on() {
+    let mut app = greeted();
+    app.set_limits(2000, 1);
+    let ehlo = app.answers_to(b"EHLO x\r\n");
+    assert_eq!(ehlo, ["250"]);
+    assert!(app.wire().contains("250-SIZE 2000\r\n"), "{}", app.wire());
+    let answers = app.answers_to(
+        b"MAIL FROM:<a@x> SIZE=2001\r\nMAIL FROM:<a@x> SIZE=2000\r\n\
+        RCPT TO:<b@x>\r\nRCPT TO:<c@x>\r\n",
+    );
+    assert_eq!(
+        answers,
+        ["552 5.3.4", "250 2.0.0", "250 2.0.0", "452 4.5.3"]
+    );
+}
+
+#[test]
 fn too_many_bad_commands_in_a_row_end_the_session() {
     let limit = BAD_COMMANDS_LIMIT as usize;
     let bad = b"XYZ\r\n".repeat(limit);

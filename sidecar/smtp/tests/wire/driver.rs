@@ -65,6 +65,11 @@ impl App {
         app
     }
 
+    pub(crate) fn set_limits(&mut self, size_limit_bytes: u64, recipients_limit: usize) {
+        self.size_limit_bytes = size_limit_bytes;
+        self.session.set_limits(size_limit_bytes, recipients_limit);
+    }
+
     /// Sends bytes, and lets the session come to rest.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.session.receive(bytes);
