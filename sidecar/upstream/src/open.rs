@@ -53,19 +53,21 @@ pub(crate) async fn greet(
 }
 
 async fn dial(target: &Target, deadline: Instant) -> Result<Box<dyn Link>, Failure> {
-    match timeout_at(deadline, target.dialer.dial(&target.host, target.port)).await {
+    let late = || Fault::Late(Lateness::Deadline).into_failure(Stage::Connect, &target.host);
+    let dialled = target.dialer.dial(&target.host, target.port, deadline);
+    match timeout_at(deadline, dialled).await {
         Ok(Ok(link)) => Ok(link),
         Ok(Err(error)) => {
-            let mut failure = Failure::new(
-                Class::Connect,
-                Stage::Connect,
-                &target.host,
-                error.to_string(),
-            );
+            let mut failure = if error.is_late() {
+                late()
+            } else {
+                let detail = error.to_string();
+                Failure::new(Class::Connect, Stage::Connect, &target.host, detail)
+            };
             failure.egress_suspected = error.is_egress_suspected();
             Err(failure)
         }
-        Err(_) => Err(Fault::Late(Lateness::Deadline).into_failure(Stage::Connect, &target.host)),
+        Err(_) => Err(late()),
     }
 }
 

@@ -231,6 +231,10 @@ async fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
+fn in_a_minute() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
 /// A port whose SYNs are swallowed: its queue is full and nobody accepts.
 async fn black_hole(address: SocketAddr) -> (tokio::net::TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
@@ -249,7 +253,10 @@ async fn u21_the_next_address_is_tried_when_one_fails_or_keeps_silent() {
     let server = name_server(Answer::Addresses(&["127.0.0.2", "127.0.0.1"])).await;
     let dialer = TcpDialer::new(Arc::clone(&server.resolver));
     let (_listener, port) = listener().await;
-    let stream = dialer.connect("mx.zoho.test", port).await.unwrap();
+    let stream = dialer
+        .connect("mx.zoho.test", port, in_a_minute())
+        .await
+        .unwrap();
     assert_eq!(
         stream.peer_addr().unwrap().to_string(),
         format!("127.0.0.1:{port}")
@@ -258,7 +265,10 @@ async fn u21_the_next_address_is_tried_when_one_fails_or_keeps_silent() {
 
     let _hole = black_hole(format!("127.0.0.2:{port}").parse().unwrap()).await;
     let start = Instant::now();
-    let stream = dialer.connect("mx.zoho.test", port).await.unwrap();
+    let stream = dialer
+        .connect("mx.zoho.test", port, in_a_minute())
+        .await
+        .unwrap();
     assert_eq!(
         stream.peer_addr().unwrap().to_string(),
         format!("127.0.0.1:{port}")

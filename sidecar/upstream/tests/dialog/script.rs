@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use zohorelay_upstream::dial::{Dial, Dialled, Link};
@@ -173,7 +174,7 @@ impl Server {
 }
 
 impl Dial for Server {
-    fn dial<'a>(&'a self, _host: &'a str, _port: u16) -> Dialled<'a> {
+    fn dial<'a>(&'a self, _host: &'a str, _port: u16, _deadline: Instant) -> Dialled<'a> {
         Box::pin(async {
             let script = self.scripts.lock().unwrap().pop_front();
             let script = script.expect("no script for another connection");

@@ -1,16 +1,20 @@
 //! A silent server costs each step its limit and no more. Time is paused, so it is exact.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
-use zohorelay_upstream::{Class, Progress, Stage, Submission};
+use zohorelay_upstream::dial::{Dial, Dialled, Link, TcpDialer};
+use zohorelay_upstream::{Class, Progress, Resolver, Stage, Submission, Target, verify};
 
 use crate::authority::{Presented, server};
 use crate::script::{
     ACCEPT, Act, CLEAR_EHLO_REPLY, Content, ENVELOPE, Hear, LOGIN, Say, SomeContent, Stall, Tls,
 };
-use crate::world::{MAIL, PATIENCE, World};
+use crate::world::{MAIL, PASSWORD, PATIENCE, World, document};
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_costs_each_step_its_limit() {
@@ -192,4 +196,41 @@ async fn a_large_upload_takes_no_time_of_its_own() {
         .await
         .unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// Reaches no server: nobody accepts there, and the queue is full.
+struct BlackHole(SocketAddr);
+
+impl Dial for BlackHole {
+    fn dial<'a>(&'a self, _host: &'a str, _port: u16, deadline: Instant) -> Dialled<'a> {
+        Box::pin(async move {
+            let dialer = TcpDialer::new(Arc::new(Resolver::from_system()));
+            let host = self.0.ip().to_string();
+            let stream = dialer.connect(&host, self.0.port(), deadline).await?;
+            Ok(Box::new(stream) as Box<dyn Link>)
+        })
+    }
+}
+
+/// `docs/zoho.md` R23: a mail's deadline may be shorter than the limit of an address.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_ends_the_silence_of_a_port_is_a_timeout_and_suspicious() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let hole = socket.listen(1).unwrap();
+    let address = hole.local_addr().unwrap();
+    let mut queued = Vec::new();
+    for _ in 0..2 {
+        queued.push(TcpStream::connect(address).await.unwrap());
+    }
+    let document = document("ImplicitTls", PASSWORD);
+    let roots = Arc::new(RootCertStore::empty());
+    let dialer = Arc::new(BlackHole(address));
+    let target = Target::with_dialer(&document, "relay.example", dialer, &roots).unwrap();
+    for (seconds, class) in [(2, Class::Timeout), (60, Class::Connect)] {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let failure = verify(&target, deadline).await.unwrap_err();
+        let at = (failure.class, failure.stage, failure.egress_suspected);
+        assert_eq!(at, (class, Stage::Connect, true), "{failure}");
+    }
 }
