@@ -284,7 +284,7 @@ fn html_is_cut_and_addresses_are_not() {
 }
 
 proptest! {
-    /// U3: nothing that a server or an app says can end our line or begin another one.
+    /// U20: nothing that a server or an app says can end our line or begin another one.
     #[test]
     fn no_text_breaks_out_of_its_reply(
         said in "(?s).{0,1200}",
