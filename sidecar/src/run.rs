@@ -284,7 +284,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_late_second_signal_does_not_go_past_the_last_moment() {
         let second = async {
-            tokio::time::sleep(LAST_MOMENT - HURRY / 2).await;
+            tokio::time::sleep(LAST_MOMENT.saturating_sub(HURRY / 2)).await;
             "SIGTERM"
         };
         assert_eq!(drain_time(second, true).await, LAST_MOMENT);
