@@ -1,19 +1,41 @@
 //! Bodies while they are in the sidecar: the first 256 KiB in memory, the rest in a file that has
 //! no name, so that nothing is left behind whatever happens to the process.
+//!
+//! Every body has its first 16 KiB of memory for sure; what it needs beyond comes out of one budget
+//! of 16 MiB for all of them. The header must be in memory to be judged, so where the budget is
+//! used up a body cannot go to the file early: it is refused, as it is when the file has no room.
+//! It does not wait for room either, since those that hold the room may wait for the same.
 
 use std::io::{self, SeekFrom};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt, AsyncWriteExt, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
+
+use room::{Room, Share};
+
+mod room;
 
 /// Content up to here stays in memory; a header block is always within it.
 pub const MEMORY_BYTES: usize = 256 * 1024;
+
+/// What all bodies together may have in memory beyond their [`OWN_BYTES`].
+pub const BUDGET_BYTES: u64 = 16 << 20;
+
+/// What every body may have in memory, whatever the others have: most mails are no longer.
+pub const OWN_BYTES: usize = 16 * 1024;
+
+/// The budget is taken in steps of this.
+const STEP_BYTES: usize = 48 * 1024;
+
+/// One operation on the file must end within this.
+const DISK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One read or write of the file.
 const FILE_BUFFER_BYTES: usize = 64 * 1024;
@@ -22,8 +44,8 @@ const FILE_BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Spool {
     folder: PathBuf,
-    limit_bytes: u64,
-    used_bytes: AtomicU64,
+    disk: Arc<Room>,
+    memory: Arc<Room>,
 }
 
 /// Why a body could not be kept.
@@ -34,6 +56,18 @@ pub enum SpoolError {
     Full {
         /// The limit in bytes, as given by `--spool-bytes`.
         limit_bytes: u64,
+    },
+    /// All memory for long mails is taken by other mails.
+    #[error("the memory for mails under way is full ({limit_bytes} bytes are in use)")]
+    Memory {
+        /// [`BUDGET_BYTES`].
+        limit_bytes: u64,
+    },
+    /// The disk does not answer.
+    #[error("the spool {} did not answer within 30 s", folder.display())]
+    Slow {
+        /// The folder of `--spool`.
+        folder: PathBuf,
     },
     /// The folder cannot be written.
     #[error("writing to the spool {}", folder.display())]
@@ -53,20 +87,31 @@ impl Spool {
         {
             Ok(()) => Ok(Arc::new(Self {
                 folder,
-                limit_bytes,
-                used_bytes: AtomicU64::new(0),
+                disk: Room::new(limit_bytes),
+                memory: Room::new(BUDGET_BYTES),
             })),
             Err(source) => Err(SpoolError::Io { folder, source }),
         }
     }
 
-    fn reserve(&self, bytes: u64) -> Result<(), SpoolError> {
-        let limit_bytes = self.limit_bytes;
-        let grown = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= limit_bytes);
-        self.used_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown)
-            .map(drop)
-            .map_err(|_| SpoolError::Full { limit_bytes })
+    /// Waits for the disk, but not for ever.
+    async fn timely<T>(&self, work: impl Future<Output = io::Result<T>>) -> Result<T, SpoolError> {
+        match timeout(DISK_TIMEOUT, work).await {
+            Ok(done) => done.map_err(|error| self.broken(error)),
+            Err(_) => Err(SpoolError::Slow {
+                folder: self.folder.clone(),
+            }),
+        }
+    }
+
+    /// A disk that hangs must not stop the other sessions, so this has a thread too.
+    async fn open_file(&self) -> Result<File, SpoolError> {
+        let folder = self.folder.clone();
+        let opened = tokio::task::spawn_blocking(move || tempfile::tempfile_in(folder));
+        let opened = async { opened.await.map_err(io::Error::other)? };
+        let mut file = File::from_std(self.timely(opened).await?);
+        file.set_max_buf_size(FILE_BUFFER_BYTES);
+        Ok(file)
     }
 
     fn broken(&self, source: io::Error) -> SpoolError {
@@ -82,62 +127,86 @@ impl Spool {
 pub struct Body {
     spool: Arc<Spool>,
     prefix: Vec<u8>,
+    /// The part of the prefix's capacity that is beyond [`OWN_BYTES`].
+    memory: Share,
     overflow: Option<File>,
-    overflow_bytes: u64,
+    disk: Share,
 }
 
 impl Body {
     /// An empty body.
     pub fn new(spool: Arc<Spool>) -> Self {
         Self {
-            spool,
             prefix: Vec::new(),
+            memory: Share::of(&spool.memory),
             overflow: None,
-            overflow_bytes: 0,
+            disk: Share::of(&spool.disk),
+            spool,
         }
     }
 
     /// Takes what stands in `chunk` and leaves it empty.
     pub async fn append(&mut self, chunk: &mut Vec<u8>) -> Result<(), SpoolError> {
-        if self.prefix.is_empty() && chunk.len() <= MEMORY_BYTES {
+        if self.prefix.is_empty() && chunk.capacity() <= OWN_BYTES {
             std::mem::swap(&mut self.prefix, chunk);
             return Ok(());
         }
         let room = MEMORY_BYTES
             .saturating_sub(self.prefix.len())
             .min(chunk.len());
-        self.prefix.extend_from_slice(&chunk[..room]);
-        let rest = &chunk[room..];
+        let (first, rest) = chunk.split_at(room);
+        self.grow(self.prefix.len() + first.len())?;
+        self.prefix.extend_from_slice(first);
         if !rest.is_empty() {
-            self.spool.reserve(rest.len() as u64)?;
-            self.overflow_bytes += rest.len() as u64;
-            if self.overflow.is_none() {
-                self.overflow = Some(self.open_file()?);
-            }
-            if let Some(file) = &mut self.overflow {
-                file.write_all(rest)
-                    .await
-                    .map_err(|e| self.spool.broken(e))?;
-            }
+            self.spill(rest).await?;
         }
         chunk.clear();
         Ok(())
     }
 
-    /// Gives up on the whole: the file goes at once, what is in memory stays.
+    /// Makes room for a prefix of this length, all of it accounted for.
+    fn grow(&mut self, length: usize) -> Result<(), SpoolError> {
+        if length <= self.prefix.capacity() {
+            return Ok(());
+        }
+        let beyond = length.saturating_sub(OWN_BYTES).div_ceil(STEP_BYTES) * STEP_BYTES;
+        let missing = (beyond as u64).saturating_sub(self.memory.bytes());
+        if !self.memory.grow(missing) {
+            return Err(SpoolError::Memory {
+                limit_bytes: BUDGET_BYTES,
+            });
+        }
+        self.prefix
+            .reserve_exact(OWN_BYTES + beyond - self.prefix.len());
+        Ok(())
+    }
+
+    async fn spill(&mut self, rest: &[u8]) -> Result<(), SpoolError> {
+        if !self.disk.grow(rest.len() as u64) {
+            let limit_bytes = self.spool.disk.limit_bytes();
+            return Err(SpoolError::Full { limit_bytes });
+        }
+        let file = match &mut self.overflow {
+            Some(file) => file,
+            none => none.insert(self.spool.open_file().await?),
+        };
+        self.spool.timely(file.write_all(rest)).await
+    }
+
+    /// Gives up on the whole: only the first [`OWN_BYTES`] stay, to see whose mail it was.
     pub fn shed(&mut self) {
         self.overflow = None;
-        let bytes = std::mem::take(&mut self.overflow_bytes);
-        self.spool.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.disk.give_back();
+        self.prefix.truncate(OWN_BYTES);
+        self.prefix.shrink_to(OWN_BYTES);
+        self.memory.give_back();
     }
 
     /// Ends the writing; after it the body can be read.
     pub async fn seal(&mut self) -> Result<(), SpoolError> {
         if let Some(file) = &mut self.overflow {
-            file.flush().await.map_err(|e| self.spool.broken(e))?;
-            file.seek(SeekFrom::Start(0))
-                .await
-                .map_err(|e| self.spool.broken(e))?;
+            self.spool.timely(file.flush()).await?;
+            self.spool.timely(file.seek(SeekFrom::Start(0))).await?;
         }
         Ok(())
     }
@@ -149,12 +218,12 @@ impl Body {
 
     /// Whether the prefix is all there is.
     pub fn is_in_memory(&self) -> bool {
-        self.overflow_bytes == 0
+        self.disk.bytes() == 0
     }
 
     /// Length in bytes.
     pub fn len(&self) -> u64 {
-        self.prefix.len() as u64 + self.overflow_bytes
+        self.prefix.len() as u64 + self.disk.bytes()
     }
 
     /// Whether there is nothing.
@@ -167,21 +236,9 @@ impl Body {
         Assembled {
             memory: [head, self.prefix.get(from..).unwrap_or_default()],
             overflow: self.overflow.as_mut(),
+            patience: None,
             tail,
         }
-    }
-
-    fn open_file(&self) -> Result<File, SpoolError> {
-        let file = tempfile::tempfile_in(&self.spool.folder).map_err(|e| self.spool.broken(e))?;
-        let mut file = File::from_std(file);
-        file.set_max_buf_size(FILE_BUFFER_BYTES);
-        Ok(file)
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        self.shed();
     }
 }
 
@@ -190,7 +247,32 @@ impl Drop for Body {
 pub struct Assembled<'a> {
     memory: [&'a [u8]; 2],
     overflow: Option<&'a mut File>,
+    /// Runs while the disk is waited for.
+    patience: Option<Pin<Box<Sleep>>>,
     tail: &'a [u8],
+}
+
+impl Assembled<'_> {
+    /// Reads from the file, which has an end too where the disk hangs.
+    fn poll_overflow(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(file) = &mut self.overflow else {
+            return Poll::Ready(Ok(()));
+        };
+        let read = Pin::new(file).poll_read(context, out);
+        if read.is_ready() {
+            self.patience = None;
+            return read;
+        }
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep(DISK_TIMEOUT)));
+        std::task::ready!(patience.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Assembled<'_> {
@@ -206,8 +288,8 @@ impl AsyncRead for Assembled<'_> {
         if out.remaining() == 0 || out.filled().len() > before {
             return Poll::Ready(Ok(()));
         }
-        if let Some(file) = &mut self.overflow {
-            std::task::ready!(Pin::new(file).poll_read(context, out))?;
+        if self.overflow.is_some() {
+            std::task::ready!(self.poll_overflow(context, out))?;
             if out.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
@@ -226,86 +308,4 @@ fn copy(from: &mut &[u8], out: &mut ReadBuf<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    async fn body_of(spool: &Arc<Spool>, bytes: &[u8]) -> Result<Body, SpoolError> {
-        let mut body = Body::new(spool.clone());
-        for chunk in bytes.chunks(50_000) {
-            body.append(&mut chunk.to_vec()).await?;
-        }
-        body.seal().await?;
-        Ok(body)
-    }
-
-    #[tokio::test]
-    async fn what_went_in_comes_out_whatever_its_size() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path().to_owned(), 10 << 20).unwrap();
-        for size in [
-            0,
-            1,
-            MEMORY_BYTES - 1,
-            MEMORY_BYTES,
-            MEMORY_BYTES + 1,
-            3 << 20,
-        ] {
-            let bytes: Vec<u8> = (0..size).map(|i| u8::try_from(i % 251).unwrap()).collect();
-            let mut body = body_of(&spool, &bytes).await.unwrap();
-            assert_eq!(body.len(), size as u64);
-            assert_eq!(body.is_in_memory(), size <= MEMORY_BYTES);
-            let mut out = Vec::new();
-            body.between(b"<", 0, b">")
-                .read_to_end(&mut out)
-                .await
-                .unwrap();
-            assert!(out == [b"<", bytes.as_slice(), b">"].concat(), "{size}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_spool_refuses_and_room_comes_back_when_a_mail_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path().to_owned(), 1 << 20).unwrap();
-        let bytes = vec![b'x'; 1 << 20];
-        let first = body_of(&spool, &bytes).await.unwrap();
-        assert!(matches!(
-            body_of(&spool, &bytes).await,
-            Err(SpoolError::Full { .. })
-        ));
-        drop(first);
-        assert!(body_of(&spool, &bytes).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_body_that_is_given_up_keeps_its_header_and_gives_its_room_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path().to_owned(), 1 << 20).unwrap();
-        let bytes = vec![b'x'; 1 << 20];
-        let mut first = body_of(&spool, &bytes).await.unwrap();
-        first.shed();
-        assert_eq!(first.len(), MEMORY_BYTES as u64);
-        assert_eq!(first.prefix(), &bytes[..MEMORY_BYTES]);
-        assert!(body_of(&spool, &bytes).await.is_ok());
-        drop(first);
-        assert_eq!(spool.used_bytes.load(Ordering::Relaxed), 0);
-    }
-
-    #[tokio::test]
-    async fn the_spool_leaves_no_name_in_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path().to_owned(), 1 << 20).unwrap();
-        let _body = body_of(&spool, &vec![b'x'; MEMORY_BYTES * 2])
-            .await
-            .unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_written_is_named() {
-        let error = Spool::open(PathBuf::from("/proc/none"), 1).unwrap_err();
-        assert!(error.to_string().contains("/proc/none"), "{error}");
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@
 
 mod bombs;
 mod commands;
+mod crowd;
 mod differentials;
 mod limits;
 mod login;
