@@ -2,7 +2,14 @@
 //! is sent until the cause may be gone. More attempts prolong a block (docs/zoho.md, fact 8).
 //!
 //! A refusal opens it. When its time is over one mail is let through as a trial; a trial that is
-//! refused opens it for twice as long. Time is a parameter, so that tests can play it.
+//! refused opens it for twice as long as the refusal before, of whatever kind that was, until a
+//! mail is accepted or the account changes.
+//!
+//! A login whose verdict nobody heard may have been refused. It holds further logins, for a minute
+//! and then ever longer, until one goes well; mails over connections that are logged in already go
+//! on. Without that the retries of an app that hangs up early would be as many logins.
+//!
+//! Time is a parameter, so that tests can play it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -57,14 +64,20 @@ impl Reason {
     }
 }
 
-/// An open breaker, for a person to read.
+/// What the first login without a verdict and the longest row of them hold.
+const UNHEARD: (Duration, Duration) = (MINUTE, HOUR);
+
+/// What those hear who come while a trial is under way.
+const TRIAL: Duration = MINUTE;
+
+/// An open breaker, or a hold of logins, for a person to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open {
     /// What opened it.
     pub reason: Reason,
-    /// When a trial is let through.
+    /// When a trial is let through, or a login.
     pub until: Instant,
-    /// How many refusals in a row opened it.
+    /// How many refusals in a row opened it, or logins without a verdict.
     pub refusals: u32,
 }
 
@@ -78,6 +91,12 @@ pub struct Breaker {
 struct State {
     open: Option<Open>,
     on_trial: bool,
+    /// Refusals since a mail was accepted, whatever their reasons.
+    refusals: u32,
+    /// How often it was opened or closed from outside: news of older mails closes nothing newer.
+    generation: u64,
+    /// The hold of logins.
+    unheard: Option<Open>,
 }
 
 /// A mail that may go. It must be told how it went; dropped untold, a trial is free again.
@@ -85,6 +104,7 @@ struct State {
 pub struct Pass<'a> {
     breaker: &'a Breaker,
     trial: bool,
+    generation: u64,
 }
 
 impl Breaker {
@@ -94,67 +114,92 @@ impl Breaker {
         let trial = match state.open {
             None => false,
             Some(open) if open.until <= now && !state.on_trial => true,
-            Some(open) => return Err(open),
+            Some(open) => return Err(open.or_in_a_minute(now)),
         };
         state.on_trial |= trial;
         Ok(Pass {
             breaker: self,
             trial,
+            generation: state.generation,
         })
     }
 
-    /// Whether it is open, and why.
+    /// Whether it is open or holds logins, and why.
     pub fn open(&self) -> Option<Open> {
-        self.lock().open
+        let state = self.lock();
+        let unheard = || state.unheard.filter(|hold| hold.until > Instant::now());
+        state.open.or_else(unheard)
     }
 
-    /// Opens it, for twice as long as the last time if that refusal was of the same kind.
+    /// Opens it for a refused mail, for twice as long as the last time.
     ///
     /// Mails that were under way when it opened change nothing, unless their news holds longer.
     pub fn trip(&self, reason: Reason, now: Instant) {
         let mut state = self.lock();
-        let refusals = match state.open {
-            Some(open) if open.until > now && open.reason == reason => return,
-            Some(open) if open.reason == reason => open.refusals.saturating_add(1),
-            _ => 1,
-        };
-        let (first, longest) = reason.span();
-        let span = first
-            .saturating_mul(1 << (refusals - 1).min(16))
-            .min(longest);
-        let until = now + jittered(span);
-        if state.open.is_some_and(|open| open.until > until) {
-            return;
+        let is_old_news = |open: Open| open.until > now && open.reason == reason;
+        if !state.open.is_some_and(is_old_news) {
+            state.trip(reason, reason.span(), now);
         }
-        state.open = Some(Open {
-            reason,
-            until,
-            refusals,
-        });
-        state.on_trial = false;
     }
 
-    /// Why no login may be tried now. A trial is under way with the breaker still open: it may.
-    pub fn holds_logins(&self, now: Instant) -> Option<Open> {
+    /// Opens it for a refused login. Whatever the server said, a login is not tried again sooner
+    /// than after a wrong password.
+    pub fn trip_login(&self, reason: Reason, now: Instant) {
+        let (first, longest) = reason.span();
+        let (first_of_login, longest_of_login) = Reason::AuthFailed.span();
+        let span = (first.max(first_of_login), longest.max(longest_of_login));
+        self.lock().trip(reason, span, now);
+    }
+
+    /// Holds logins: one was begun and its verdict was not heard.
+    pub fn login_unheard(&self, now: Instant) {
+        let mut state = self.lock();
+        let logins = match state.unheard {
+            Some(hold) if hold.until > now => return,
+            Some(hold) => hold.refusals.saturating_add(1),
+            None => 1,
+        };
+        state.unheard = Some(Open {
+            reason: Reason::AuthFailed,
+            until: now + doubled(UNHEARD, logins),
+            refusals: logins,
+        });
+    }
+
+    /// Why a mail may not go now that was admitted before. A trial may, as long as nothing opened
+    /// the breaker anew.
+    pub fn holds_mails(&self, now: Instant) -> Option<Open> {
         let state = self.lock();
         state
             .open
             .filter(|open| !state.on_trial || open.until > now)
+            .map(|open| open.or_in_a_minute(now))
     }
 
-    /// Closes it: the account works, or its login changed.
+    /// The hold of logins, of which [`Breaker::holds_mails`] knows nothing.
+    pub fn holds_logins(&self, now: Instant) -> Option<Open> {
+        self.lock().unheard.filter(|hold| hold.until > now)
+    }
+
+    /// Closes it and forgets all: a person says that the account works, or its login changed.
     pub fn close(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State {
+            generation: state.generation + 1,
+            ..State::default()
+        };
     }
 
-    /// Closes it if a refused login had opened it: a login went well.
+    /// A login went well: ends the hold of logins, and what a refused login had opened.
     pub fn logged_in(&self) {
         let mut state = self.lock();
+        state.unheard = None;
         if state
             .open
             .is_some_and(|open| open.reason == Reason::AuthFailed)
         {
-            *state = State::default();
+            state.open = None;
+            state.on_trial = false;
         }
     }
 
@@ -163,11 +208,45 @@ impl Breaker {
     }
 }
 
+impl Open {
+    /// With the trial's outcome still open, nobody knows when to come back.
+    fn or_in_a_minute(self, now: Instant) -> Self {
+        let is_due = self.until <= now;
+        let until = if is_due { now + TRIAL } else { self.until };
+        Self { until, ..self }
+    }
+}
+
+impl State {
+    fn trip(&mut self, reason: Reason, span: (Duration, Duration), now: Instant) {
+        let refusals = match self.open {
+            // News of a mail that was under way when it opened.
+            Some(open) if open.until > now => open.refusals,
+            _ => self.refusals.saturating_add(1),
+        };
+        let until = now + doubled(span, refusals);
+        if self.open.is_some_and(|open| open.until > until) {
+            return;
+        }
+        self.open = Some(Open {
+            reason,
+            until,
+            refusals,
+        });
+        self.on_trial = false;
+        self.refusals = refusals;
+        self.generation += 1;
+    }
+}
+
 impl Pass<'_> {
     /// The server took the mail.
     pub fn accepted(self) {
-        if self.trial {
-            self.breaker.close();
+        let mut state = self.breaker.lock();
+        if state.generation == self.generation {
+            state.open = None;
+            state.on_trial = false;
+            state.refusals = 0;
         }
     }
 
@@ -186,10 +265,17 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.trial {
-            self.breaker.lock().on_trial = false;
+        let mut state = self.breaker.lock();
+        if self.trial && state.generation == self.generation {
+            state.on_trial = false;
         }
     }
+}
+
+/// The first span, doubled for each refusal after the first, up to the longest; jittered.
+fn doubled((first, longest): (Duration, Duration), refusals: u32) -> Duration {
+    let doublings = refusals.saturating_sub(1).min(16);
+    jittered(first.saturating_mul(1 << doublings).min(longest))
 }
 
 /// ±20 %, so that many pods do not come back at the same moment.
@@ -198,131 +284,4 @@ fn jittered(span: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refuse(breaker: &Breaker, class: Class, now: Instant) {
-        breaker.admit(now).unwrap().failed(class, now);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refused_login_holds_every_mail_for_about_an_hour() {
-        let breaker = Breaker::default();
-        let start = Instant::now();
-        refuse(&breaker, Class::AuthFailed, start);
-        assert!(breaker.admit(start + MINUTE * 47).is_err());
-        assert!(breaker.admit(start + MINUTE * 73).is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_one_mail_is_the_trial() {
-        let breaker = Breaker::default();
-        let start = Instant::now();
-        refuse(&breaker, Class::AuthFailed, start);
-        let later = start + HOUR * 2;
-        let trial = breaker.admit(later).unwrap();
-        assert!(breaker.admit(later).is_err());
-        trial.accepted();
-        assert!(breaker.admit(later).is_ok());
-        assert_eq!(breaker.open(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refused_trial_doubles_the_time_up_to_twelve_hours() {
-        let breaker = Breaker::default();
-        let mut now = Instant::now();
-        for hours in [1_u32, 2, 4, 8, 12, 12] {
-            refuse(&breaker, Class::AuthFailed, now);
-            let span = breaker.open().unwrap().until - now;
-            assert!(span >= HOUR.mul_f64(0.79) * hours && span <= HOUR.mul_f64(1.21) * hours);
-            now = breaker.open().unwrap().until;
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn mails_that_were_under_way_do_not_prolong_it() {
-        let breaker = Breaker::default();
-        let now = Instant::now();
-        let under_way: Vec<_> = (0..5).map(|_| breaker.admit(now).unwrap()).collect();
-        for pass in under_way {
-            pass.failed(Class::AccountBlocked, now);
-        }
-        assert_eq!(breaker.open().unwrap().refusals, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_mail_that_was_under_way_may_lengthen_it_and_never_shortens_it() {
-        let now = Instant::now();
-        for (first, second) in [
-            (Class::AuthFailed, Class::RateLimited),
-            (Class::RateLimited, Class::AuthFailed),
-        ] {
-            let breaker = Breaker::default();
-            let passes = [first, second].map(|class| (breaker.admit(now).unwrap(), class));
-            for (pass, class) in passes {
-                pass.failed(class, now);
-            }
-            assert_eq!(breaker.open().unwrap().reason, Reason::AuthFailed);
-            assert!(breaker.admit(now + MINUTE * 47).is_err());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_trial_that_fails_for_another_cause_is_free_again_and_the_breaker_stays_open() {
-        let breaker = Breaker::default();
-        let start = Instant::now();
-        refuse(&breaker, Class::AccountBlocked, start);
-        let later = start + HOUR;
-        assert!(breaker.admit(later).unwrap().is_trial());
-        breaker.admit(later).unwrap().failed(Class::Connect, later);
-        assert_eq!(breaker.open().unwrap().refusals, 1);
-        let trial = breaker.admit(later).unwrap();
-        assert!(trial.is_trial());
-        assert!(breaker.admit(later).is_err(), "one trial at a time");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_the_trial_may_log_in_while_it_is_open() {
-        let breaker = Breaker::default();
-        let start = Instant::now();
-        assert_eq!(breaker.holds_logins(start), None);
-        refuse(&breaker, Class::AuthFailed, start);
-        let later = start + HOUR * 2;
-        assert!(breaker.holds_logins(later).is_some(), "no trial under way");
-        let trial = breaker.admit(later).unwrap();
-        assert_eq!(breaker.holds_logins(later), None);
-        trial.failed(Class::AuthFailed, later);
-        assert!(breaker.holds_logins(later).is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_trial_whose_app_left_is_free_again() {
-        let breaker = Breaker::default();
-        let start = Instant::now();
-        refuse(&breaker, Class::RateLimited, start);
-        drop(breaker.admit(start + HOUR).unwrap());
-        assert!(breaker.admit(start + HOUR).unwrap().is_trial());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_good_login_closes_it_only_for_a_refused_login() {
-        let breaker = Breaker::default();
-        let now = Instant::now();
-        refuse(&breaker, Class::AccountBlocked, now);
-        breaker.logged_in();
-        assert!(breaker.open().is_some());
-        breaker.close();
-        refuse(&breaker, Class::AuthFailed, now);
-        breaker.logged_in();
-        assert_eq!(breaker.open(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_about_the_mail_leaves_it_closed() {
-        let breaker = Breaker::default();
-        for class in [Class::RelayDenied, Class::Connect, Class::RecipientRefused] {
-            refuse(&breaker, class, Instant::now());
-        }
-        assert_eq!(breaker.open(), None);
-    }
-}
+mod tests;

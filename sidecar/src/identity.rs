@@ -312,14 +312,23 @@ struct Gate {
 }
 
 impl LoginGate for Gate {
-    fn admit(&self) -> Result<(), String> {
+    fn admit_mail(&self) -> Result<(), String> {
+        let now = Instant::now();
+        match self.breaker.holds_mails(now) {
+            None => Ok(()),
+            Some(open) => Err(format!("{} for {}", open.reason.as_str(), left(open, now))),
+        }
+    }
+
+    fn admit_login(&self) -> Result<(), String> {
+        self.admit_mail()?;
         let now = Instant::now();
         match self.breaker.holds_logins(now) {
             None => Ok(()),
-            Some(Open { reason, until, .. }) => {
-                let minutes = until.duration_since(now).as_secs() / 60;
-                Err(format!("{} for {minutes} more minutes", reason.as_str()))
-            }
+            Some(open) => Err(format!(
+                "the last login got no verdict; none is tried for {}",
+                left(open, now)
+            )),
         }
     }
 
@@ -331,11 +340,21 @@ impl LoginGate for Gate {
             }
             Login::Refused(class) => {
                 let reason = Reason::of(class).unwrap_or(Reason::AuthFailed);
-                self.breaker.trip(reason, Instant::now());
+                self.breaker.trip_login(reason, Instant::now());
                 LoginResult::Refused
             }
-            Login::Error => LoginResult::Error,
+            Login::Unheard => {
+                self.breaker.login_unheard(Instant::now());
+                LoginResult::Error
+            }
         });
+    }
+}
+
+fn left(open: Open, now: Instant) -> String {
+    match open.until.duration_since(now).as_secs() {
+        seconds @ 0..120 => format!("{} more seconds", seconds.max(1)),
+        seconds => format!("{} more minutes", seconds / 60),
     }
 }
 

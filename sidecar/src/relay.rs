@@ -135,10 +135,11 @@ pub async fn send(mail: &mut Mail, ready: &Ready, active: &Active, progress: &Pr
             again_after,
         });
     }
-    let pass = match active.breaker.admit(Instant::now()) {
+    let now = Instant::now();
+    let pass = match active.breaker.admit(now) {
         Ok(pass) => pass,
         Err(open) => {
-            let again_after = open.until.duration_since(Instant::now());
+            let again_after = open.until.duration_since(now);
             let reason = open.reason.as_str();
             return Outcome::Local(Local::Held {
                 reason,

@@ -173,20 +173,66 @@ async fn a_hold_lasts_until_its_time() {
     );
 }
 
-#[test]
-fn a_gate_counts_logins_and_opens_the_breaker_once() {
-    let identity = identity("billing");
-    let gate = Gate {
+fn gate(identity: &Identity) -> Gate {
+    Gate {
         breaker: identity.breaker(),
         metrics: identity.metrics.clone(),
-    };
-    assert_eq!(gate.admit(), Ok(()));
-    gate.logged_in(Login::Error);
-    assert_eq!(gate.admit(), Ok(()), "no verdict holds nothing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_holds_mails_and_logins_after_a_refused_login() {
+    let identity = identity("billing");
+    let gate = gate(&identity);
+    assert_eq!((gate.admit_mail(), gate.admit_login()), (Ok(()), Ok(())));
     gate.logged_in(Login::Refused(Class::Unclassified));
     assert_eq!(
         identity.breaker().open().unwrap().reason,
         Reason::AuthFailed
     );
-    assert!(gate.admit().unwrap_err().starts_with("auth_failed for "));
+    for held in [gate.admit_mail(), gate.admit_login()] {
+        assert!(held.unwrap_err().starts_with("auth_failed for "));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_holds_logins_only_after_one_without_verdict() {
+    let identity = identity("billing");
+    let gate = gate(&identity);
+    gate.logged_in(Login::Unheard);
+    assert_eq!(gate.admit_mail(), Ok(()));
+    let why = gate.admit_login().unwrap_err();
+    assert!(why.starts_with("the last login got no verdict; "), "{why}");
+    assert!(why.ends_with(" more seconds"), "{why}");
+    gate.logged_in(Login::Ok);
+    assert_eq!(gate.admit_login(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_is_held_for_an_hour_whatever_its_class() {
+    for class in [Class::AccountBlocked, Class::RateLimited, Class::AuthFailed] {
+        let identity = identity("billing");
+        let start = Instant::now();
+        gate(&identity).logged_in(Login::Refused(class));
+        let open = identity.breaker().open().unwrap();
+        assert_eq!(open.reason.as_str(), class.as_str());
+        assert!(
+            open.until >= start + Duration::from_secs(47 * 60),
+            "{class}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trial_of_a_blocked_account_passes_the_gate_and_no_other_mail_does() {
+    let identity = identity("billing");
+    let (gate, breaker) = (gate(&identity), identity.breaker());
+    breaker.trip(Reason::AccountBlocked, Instant::now());
+    assert!(gate.admit_mail().is_err());
+    tokio::time::advance(Duration::from_secs(20 * 60)).await;
+    assert!(gate.admit_mail().is_err(), "due, but no trial");
+    let trial = breaker.admit(Instant::now()).unwrap();
+    assert_eq!((gate.admit_mail(), gate.admit_login()), (Ok(()), Ok(())));
+    trial.failed(Class::AccountBlocked, Instant::now());
+    assert!(gate.admit_mail().is_err());
 }

@@ -1,6 +1,13 @@
 //! One login at a time, each asked for and reported.
 //!
-//! A refused login is a listed cause of blocked mailboxes, so nothing here ever tries one twice.
+//! A refused login is a listed cause of blocked mailboxes, so nothing here ever tries one twice. A
+//! login whose verdict nobody heard may have been a refused one: the application left, the deadline
+//! or the limit of AUTH passed, the connection broke, or the server asked to come back later. It is
+//! reported as [`Login::Unheard`], so that the gate can space such logins out, however often the
+//! application tries again.
+//!
+//! A login begins when the line of AUTH is about to be written. What fails before is none, and is
+//! not reported.
 
 use tokio::sync::{Mutex, MutexGuard};
 use zohorelay_smtp::reply::Reply;
@@ -15,15 +22,20 @@ pub enum Login {
     Ok,
     /// The server said 5yz, which means this.
     Refused(Class),
-    /// Anything else: 4yz, no answer, or the delivery was dropped meanwhile.
-    Error,
+    /// AUTH was begun, and no verdict came: 4yz, a 5yz that asks for patience, a reply out of step,
+    /// no answer, or the delivery was dropped meanwhile.
+    Unheard,
 }
 
-/// Decides whether to log in, and is told what came of it.
+/// Decides whether a mail may go and whether to log in, and is told what came of each login.
 pub trait LoginGate: Send + Sync {
+    /// Asked when a mail has its place, before it takes a connection that is logged in already.
+    /// `Err` says why not, in words for logs and for the application.
+    fn admit_mail(&self) -> Result<(), String>;
+
     /// Asked before a connection is made, and again right before AUTH, when no other login of the
-    /// pool is under way. `Err` says why not, in words for logs.
-    fn admit(&self) -> Result<(), String>;
+    /// pool is under way. `Err` as of [`LoginGate::admit_mail`].
+    fn admit_login(&self) -> Result<(), String>;
 
     /// Told once for each AUTH that was begun, before the next may begin.
     fn logged_in(&self, result: Login);
@@ -49,7 +61,7 @@ impl<'a> Report<'a> {
     pub(crate) fn open(gate: &'a dyn LoginGate) -> Self {
         Self {
             gate,
-            result: Login::Error,
+            result: Login::Unheard,
         }
     }
 
@@ -57,7 +69,7 @@ impl<'a> Report<'a> {
         self.result = match logged_in {
             Ok(_) => Login::Ok,
             Err(failure) if is_refusal(failure) => Login::Refused(failure.class),
-            Err(_) => Login::Error,
+            Err(_) => Login::Unheard,
         };
     }
 }
@@ -68,6 +80,8 @@ impl Drop for Report<'_> {
     }
 }
 
+/// A verdict about the login. A 5yz that only asks to come back later is none.
 fn is_refusal(failure: &Failure) -> bool {
-    failure.reply.as_ref().is_some_and(Reply::is_permanent)
+    let is_permanent = failure.reply.as_ref().is_some_and(Reply::is_permanent);
+    is_permanent && failure.class != Class::Transient
 }

@@ -26,6 +26,7 @@ pub(crate) struct Greeted {
     handle: Handle,
     lettre: AsyncSmtpConnection,
     offered: Capabilities,
+    mechanism: Mechanism,
 }
 
 /// Connects and greets. Nothing of the login is sent.
@@ -137,17 +138,36 @@ async fn say_ehlo(
         .await
         .map_err(|_| failed(Fault::Late(Lateness::of(limit, deadline))))?;
     let reply = handle.outcome().map_err(|broken| failed(broken.into()))?;
-    match lettre {
-        Ok(lettre) if reply.code() == 250 => Ok(Greeted {
-            offered: Capabilities::parse(&reply),
-            handle,
-            lettre,
-        }),
-        _ => Err(failed(Fault::Reply(reply))),
-    }
+    let lettre = match lettre {
+        Ok(lettre) if reply.code() == 250 => lettre,
+        _ => return Err(failed(Fault::Reply(reply))),
+    };
+    let offered = Capabilities::parse(&reply);
+    let Some(mechanism) = offered.mechanism else {
+        let detail = "logging in: the server offers neither AUTH PLAIN nor AUTH LOGIN";
+        let (class, stage) = (Class::Protocol, Stage::Auth);
+        return Err(Failure::new(class, stage, &target.host, detail));
+    };
+    Ok(Greeted {
+        handle,
+        lettre,
+        offered,
+        mechanism,
+    })
 }
 
 impl Greeted {
+    /// Makes sure that the server is there and has said nothing since its EHLO reply, so that what
+    /// follows is its answer to AUTH.
+    pub(crate) async fn check_silence(&self, target: &Target) -> Result<(), Failure> {
+        self.handle.begin(Stage::Auth);
+        if self.handle.is_quiet().await {
+            return Ok(());
+        }
+        let broken = self.handle.outcome().err().unwrap_or(Broken::Unexpected);
+        Err(Fault::Broken(broken).into_failure(Stage::Auth, &target.host))
+    }
+
     /// Logs in, once, by PLAIN or else by LOGIN.
     pub(crate) async fn log_in(
         mut self,
@@ -156,19 +176,10 @@ impl Greeted {
         progress: &Progress,
     ) -> Result<Connection, Failure> {
         progress.enter(Stage::Auth);
-        let Some(mechanism) = self.offered.mechanism else {
-            let detail = "logging in: the server offers neither AUTH PLAIN nor AUTH LOGIN";
-            return Err(Failure::new(
-                Class::Protocol,
-                Stage::Auth,
-                &target.host,
-                detail,
-            ));
-        };
         let failed = |fault: Fault| fault.into_failure(Stage::Auth, &target.host);
         self.handle.begin(Stage::Auth);
         let limit = deadline::COMMAND;
-        let done = self.authenticate(mechanism, &target.login);
+        let done = self.authenticate(&target.login);
         let reply = timeout_at(step_end(limit, deadline), done)
             .await
             .map_err(|_| failed(Fault::Late(Lateness::of(limit, deadline))))?
@@ -180,8 +191,8 @@ impl Greeted {
     }
 
     /// The last reply of the dialog.
-    async fn authenticate(&mut self, mechanism: Mechanism, login: &Login) -> Result<Reply, Broken> {
-        if mechanism != Mechanism::Login {
+    async fn authenticate(&mut self, login: &Login) -> Result<Reply, Broken> {
+        if self.mechanism != Mechanism::Login {
             return self.say(&auth::plain(login)).await;
         }
         let mut reply = self.say(b"AUTH LOGIN\r\n").await?;

@@ -136,6 +136,8 @@ impl Pool {
             return Err(Failure::new(Class::Busy, Stage::Connect, host, detail));
         };
         let _busy = Busy::count(&self.busy);
+        // The mail before may have been refused while this one waited.
+        self.hold(Stage::Connect, self.gate.admit_mail())?;
         let mut connection = self.begin(&mail, progress).await?;
         let reply = connection.finish(mail, host, progress).await?;
         self.put_back(connection).await;
@@ -177,7 +179,7 @@ impl Pool {
 
     async fn open(&self, deadline: Instant, progress: &Progress) -> Result<Connection, Failure> {
         let host = &self.target.host;
-        self.admit(Stage::Connect)?;
+        self.hold(Stage::Connect, self.gate.admit_login())?;
         let greeted = greet(&self.target, deadline, progress).await?;
         progress.enter(Stage::Auth);
         let Ok(_turn) = timeout_at(deadline, self.turn.take()).await else {
@@ -185,17 +187,16 @@ impl Pool {
             return Err(Failure::new(Class::Busy, Stage::Auth, host, detail));
         };
         // The login before may have been refused while this one waited.
-        self.admit(Stage::Auth)?;
+        self.hold(Stage::Auth, self.gate.admit_login())?;
+        greeted.check_silence(&self.target).await?;
         let report = Report::open(&*self.gate);
         let logged_in = greeted.log_in(&self.target, deadline, progress).await;
         report.close(&logged_in);
         logged_in
     }
 
-    fn admit(&self, stage: Stage) -> Result<(), Failure> {
-        self.gate
-            .admit()
-            .map_err(|why| Failure::new(Class::Held, stage, &self.target.host, why))
+    fn hold(&self, stage: Stage, verdict: Result<(), String>) -> Result<(), Failure> {
+        verdict.map_err(|why| Failure::new(Class::Held, stage, &self.target.host, why))
     }
 
     /// The connection that was used last, if it is alive and nothing was said on it since.

@@ -1,6 +1,7 @@
 //! Faults on a fresh connection. For each row the app hears the right answer in time, exactly one
 //! failure is counted, the connection ends, and the next mail fares well on another one, unless
-//! the fault was about the account: then it is held, and nothing is opened.
+//! the fault was about the account: then it is held, and nothing is opened. A login whose verdict
+//! was lost holds the next one for a minute or until `retry` is raised.
 
 use std::time::Instant;
 
@@ -28,6 +29,10 @@ async fn judge(row: Row) {
     if row.is_about_account() {
         is_held(&mut world, &row).await;
     } else {
+        if row.leaves_login_open() {
+            world.is_login_held().await;
+            world.raise_retry().await;
+        }
         is_delivered_anew(&mut world, &row).await;
     }
     let unknown = usize::from(row.class() == "unknown_outcome");

@@ -78,6 +78,12 @@ impl Row {
         )
     }
 
+    /// Whether a login was begun and its verdict not heard, so that the next one is put off.
+    pub(crate) fn leaves_login_open(&self) -> bool {
+        let is_at_login = self.fault.split_whitespace().nth(1) == Some("auth");
+        self.at == Stage::Auth && is_at_login && !self.is_about_account()
+    }
+
     /// The AUTH commands that the mail costs.
     pub(crate) fn logins(&self) -> u64 {
         let is_before_login = matches!(

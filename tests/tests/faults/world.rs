@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     /// Of the row, for messages of asserts.
     pub(crate) name: String,
+    document: Value,
     submissions: usize,
 }
 
@@ -112,8 +113,9 @@ impl World {
     }
 
     pub(crate) async fn with(name: impl Into<String>, zoho: Running, document: Value) -> Self {
-        let options = sidecar::Options::with(vec![document]);
+        let options = sidecar::Options::with(vec![document.clone()]);
         Self {
+            document,
             sidecar: Sidecar::start(options).await.unwrap(),
             zoho,
             ledger: Ledger::default(),
@@ -164,6 +166,38 @@ impl World {
     pub(crate) fn new_id(&mut self) -> String {
         self.submissions += 1;
         format!("<{}@example.com>", self.submissions)
+    }
+
+    /// The next mail is held without a connection, since the last login may have been refused.
+    pub(crate) async fn is_login_held(&mut self) {
+        let name = self.name.clone();
+        let (connections, logins) = (self.connections().len(), self.logins());
+        let before = self.metrics().await;
+        let reply = self.send().await;
+        assert_told(&name, &reply, "451 4.7.1");
+        assert!(reply.text.contains("got no verdict"), "{name}: {reply:?}");
+        let after = self.metrics().await;
+        let counted = Counted::between(&before, &after);
+        assert_eq!(counted, Counted::local("deferred", "held"), "{name}");
+        let open = [("reason", "auth_failed")];
+        let open = after.value("zohorelay_sidecar_breaker_open", &open);
+        assert_eq!(open, 1.0, "{name}");
+        assert_eq!(self.connections().len(), connections, "{name}");
+        assert_eq!(self.logins(), logins, "{name}");
+    }
+
+    /// Raises `retry` in the document, which ends every hold.
+    pub(crate) async fn raise_retry(&mut self) {
+        let retry = self.document["retry"].as_u64().unwrap_or(0);
+        self.document["retry"] = (retry + 1).into();
+        let reloads = "zohorelay_sidecar_config_reloads_total";
+        let applied = [("result", "applied")];
+        let due = self.metrics().await.value(reloads, &applied) + 1.0;
+        self.sidecar.write(&self.document).unwrap();
+        let taken = self
+            .sidecar
+            .metrics_when(|metrics| metrics.value(reloads, &applied) == due);
+        taken.await.unwrap();
     }
 
     pub(crate) fn connections(&self) -> Vec<ConnectionRecord> {

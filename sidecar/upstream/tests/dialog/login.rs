@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zohorelay_upstream::{Class, Login, Stage};
 
-use crate::script::{ACCEPT, Act, ENVELOPE, Hear, LOGIN, Say, Tls};
+use crate::script::{ACCEPT, Act, Close, ENVELOPE, Hear, LOGIN, Say, Tls};
 use crate::world::{World, auth_plain};
 
 const REFUSED: &[Act] = &[
@@ -63,26 +63,37 @@ async fn logins_take_turns_and_connections_do_not() {
     }
     // Each AUTH has 15 seconds; TLS and EHLO of both were done in the first.
     assert_eq!(start.elapsed(), Duration::from_secs(30));
-    assert_eq!(world.logins(), [Login::Error, Login::Error]);
+    assert_eq!(world.logins(), [Login::Unheard, Login::Unheard]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_begun_login_is_reported_once() {
-    let rows: [(&[Act], Class, Login); 6] = [
+    let rows: [(&[Act], Class, Login); 9] = [
         (
             &[Say("554 5.1.8 Email Outgoing Blocked\r\n")],
             Class::AccountBlocked,
             Login::Refused(Class::AccountBlocked),
         ),
         (
+            &[Say("550 5.7.1 Too many connections\r\n")],
+            Class::Transient,
+            Login::Unheard,
+        ),
+        (
+            &[Say("421 4.7.0 bye\r\n")],
+            Class::Transient,
+            Login::Unheard,
+        ),
+        (
             &[Say("454 4.7.0 Temporary authentication failure\r\n")],
             Class::Transient,
-            Login::Error,
+            Login::Unheard,
         ),
-        (&[Say("334 \r\n")], Class::Protocol, Login::Error),
-        (&[Say("354 go\r\n")], Class::Protocol, Login::Error),
-        (&[Say("250 ok\r\n")], Class::Protocol, Login::Error),
-        (&[], Class::Timeout, Login::Error),
+        (&[Say("334 \r\n")], Class::Protocol, Login::Unheard),
+        (&[Say("354 go\r\n")], Class::Protocol, Login::Unheard),
+        (&[Say("250 ok\r\n")], Class::Protocol, Login::Unheard),
+        (&[Close], Class::Connect, Login::Unheard),
+        (&[], Class::Timeout, Login::Unheard),
     ];
     for (acts, class, login) in rows {
         let world = World::new(vec![[&LOGIN[..5], acts].concat()]);
@@ -104,6 +115,34 @@ async fn a_login_that_is_dropped_is_reported_and_frees_the_turn() {
         result = world.deliver() => panic!("{result:?}"),
         () = async { while world.seen().count("AUTH") == 0 { tokio::task::yield_now().await } } => {}
     }
-    assert_eq!(world.logins(), [Login::Error]);
+    assert_eq!(world.logins(), [Login::Unheard]);
     world.deliver().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_mechanism_is_no_login() {
+    let world = World::new(vec![vec![
+        Tls,
+        Say("220 mx\r\n"),
+        Hear("EHLO"),
+        Say("250-mx\r\n250 AUTH XOAUTH2\r\n"),
+    ]]);
+    world.fails("no AUTH", Class::Protocol, Stage::Auth).await;
+    assert_eq!(world.logins(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_speaks_or_hangs_up_before_auth_costs_no_login() {
+    for (then, class) in [
+        (Say("250 ok\r\n421 bye\r\n"), Class::Protocol),
+        (Close, Class::Connect),
+    ] {
+        let first = LOGIN[..5].to_vec();
+        let second = [&LOGIN[..4], &[then]].concat();
+        let world = World::new(vec![first, second]);
+        let (one, two) = tokio::join!(world.deliver(), world.deliver());
+        let classes = [one.unwrap_err().class, two.unwrap_err().class];
+        assert_eq!(classes, [Class::Timeout, class]);
+        assert_eq!(world.logins().len(), 1, "{then:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! When a connection is used again, and when never.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
@@ -309,4 +310,36 @@ async fn a_connection_that_comes_back_after_the_places_became_fewer_is_closed() 
     let (delivered, ()) = tokio::join!(world.deliver(), second);
     delivered.unwrap();
     assert_eq!((world.pool.idle(), world.pool.busy()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_that_waited_while_the_account_was_refused_does_not_go_over_a_warm_connection() {
+    let world = World::new(vec![[whole(), ENVELOPE.to_vec(), ACCEPT.to_vec()].concat()]);
+    world.pool.set_connections(1);
+    let refusal = async {
+        while world.seen().count("DATA") == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.pool.busy(), 1);
+        world.gate.holds_mails.store(true, Ordering::Relaxed);
+    };
+    let (first, waited, ()) = tokio::join!(world.deliver(), world.deliver(), refusal);
+    first.unwrap();
+    let failure = waited.unwrap_err();
+    assert_eq!(
+        (failure.class, failure.stage),
+        (Class::Held, Stage::Connect)
+    );
+    assert_eq!((world.seen().count("MAIL"), world.pool.idle()), (1, 1));
+    world.gate.holds_mails.store(false, Ordering::Relaxed);
+    world.deliver().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn mails_go_over_warm_connections_while_logins_are_held() {
+    let world = World::new(vec![[whole(), ENVELOPE.to_vec(), ACCEPT.to_vec()].concat()]);
+    world.deliver().await.unwrap();
+    world.gate.is_shut.store(true, Ordering::Relaxed);
+    world.deliver().await.unwrap();
+    assert_eq!(world.seen().dials, 1);
 }

@@ -26,12 +26,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Default)]
 pub(crate) struct Gate {
     pub(crate) is_shut: AtomicBool,
+    pub(crate) holds_mails: AtomicBool,
     pub(crate) shuts_on_refusal: AtomicBool,
     pub(crate) logins: Mutex<Vec<Login>>,
 }
 
 impl LoginGate for Gate {
-    fn admit(&self) -> Result<(), String> {
+    fn admit_mail(&self) -> Result<(), String> {
+        if self.holds_mails.load(Ordering::Relaxed) {
+            Err("the gate holds mails".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn admit_login(&self) -> Result<(), String> {
         if self.is_shut.load(Ordering::Relaxed) {
             Err("the gate is shut".to_owned())
         } else {
