@@ -1,6 +1,7 @@
 //! Rows S1 to S11 of docs/proof.md: commands in any order, of any length and of any bytes.
 
 use proptest::prelude::*;
+use zohorelay_smtp::address::ReversePath;
 use zohorelay_smtp::session::{BAD_COMMANDS_LIMIT, SessionOptions};
 
 use crate::driver::{App, LineEndings, options, recipients, sender};
@@ -255,7 +256,7 @@ fn s10_addresses_are_refused_or_kept_verbatim() {
 fn the_driver_hears_of_a_mail_that_was_announced_as_too_large() {
     let mut app = greeted();
     app.answers_to(b"MAIL FROM:<a@x> SIZE=1048577\r\nMAIL FROM:<a@x> SIZE=1048576\r\n");
-    let senders: Vec<_> = app.too_large.iter().map(|path| path.as_str()).collect();
+    let senders: Vec<_> = app.too_large.iter().map(ReversePath::as_str).collect();
     assert_eq!(senders, ["a@x"]);
     assert!(app.in_transaction());
 }
