@@ -20,6 +20,7 @@ use zohorelay_smtp::reply::{EnhancedCode, Reply};
 use zohorelay_smtp::session::{Envelope, Event, ServerSession, SessionOptions};
 use zohorelay_upstream::Progress;
 use zohorelay_upstream::failure::{Class, Failure, Stage};
+use zohorelay_upstream::nearness::Nearness;
 
 use crate::answer;
 use crate::calendar::CalendarScanner;
@@ -65,6 +66,7 @@ pub struct Session {
     counted_too_many: bool,
     deadline: Instant,
     since_step_bytes: usize,
+    near: Nearness,
 }
 
 /// Content on its way in.
@@ -93,6 +95,7 @@ impl Session {
             counted_too_many: false,
             deadline: Instant::now() + COMMAND_TIMEOUT,
             since_step_bytes: 0,
+            near: Nearness::default(),
         }
     }
 
@@ -383,7 +386,7 @@ impl Session {
         let has_mail = self.protocol.in_transaction();
         let read = async {
             tokio::select! {
-                received = receive(&mut self.socket, &mut self.protocol) => received.map(Some),
+                received = self.near.wait(receive(&mut self.socket, &mut self.protocol)) => received.map(Some),
                 () = shutdown.token().cancelled(), if !has_mail => Ok(None),
                 () = shutdown.soft(), if has_mail => Ok(None),
             }

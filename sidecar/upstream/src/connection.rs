@@ -13,6 +13,7 @@ use crate::classify::classify;
 use crate::deadline::{self, step_end};
 use crate::failure::{Failure, Stage};
 use crate::fault::{Fault, Lateness};
+use crate::nearness::Nearness;
 use crate::submission::{Progress, Submission};
 use crate::transport::Handle;
 use crate::upload::Buffers;
@@ -21,6 +22,7 @@ use crate::upload::Buffers;
 pub(crate) struct Connection {
     pub(crate) handle: Handle,
     lettre: AsyncSmtpConnection,
+    pub(crate) near: Nearness,
     offered: Capabilities,
     pub(crate) buffers: Buffers,
     opened: Instant,
@@ -39,6 +41,7 @@ impl Connection {
         Self {
             handle,
             lettre,
+            near: Nearness::default(),
             offered,
             buffers: Buffers::default(),
             opened: Instant::now(),
@@ -126,10 +129,13 @@ impl Connection {
         self.handle.begin(stage);
         let limit = deadline::of(stage);
         // What lettre makes of the reply is not used: the handle knows what was said.
-        timeout_at(step_end(limit, deadline), self.lettre.command(command))
-            .await
-            .map(drop)
-            .map_err(|_| Fault::Late(Lateness::of(limit, deadline)))?;
+        timeout_at(
+            step_end(limit, deadline),
+            self.near.wait(self.lettre.command(command)),
+        )
+        .await
+        .map(drop)
+        .map_err(|_| Fault::Late(Lateness::of(limit, deadline)))?;
         let reply = self.handle.outcome()?;
         if leads_on(&reply) {
             Ok(())

@@ -5,7 +5,7 @@
 //! - [`submission`]: one mail, and how far it got
 //! - [`failure`]: what went wrong, where; [`classify`](mod@classify) reads refusals
 //! - [`resolve`] and [`dial`]: names to addresses to streams
-//! - [`deadline`]: how long each step may take
+//! - [`deadline`]: how long each step may take; [`nearness`]: when not to fall asleep over it
 //!
 //! A mail is told delivered by exactly one thing, the server's 2yz to our dot, and every step on the
 //! way there expects a server that lies, stalls or hangs up.
@@ -19,6 +19,7 @@ pub mod dial;
 pub mod failure;
 mod fault;
 mod login;
+pub mod nearness;
 mod open;
 pub mod pool;
 pub mod resolve;

@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 use zohorelay_smtp::data::{ContentError, DataEncoder};
 use zohorelay_smtp::reply::Reply;
@@ -85,7 +86,10 @@ impl Connection {
         let sent = upload.send(mail, progress).await;
         self.buffers.give_up_large();
         match sent {
-            Ok(()) => final_reply(&self.handle, patience, host).await,
+            Ok(()) => {
+                let reply = self.near.wait(self.handle.reply());
+                final_reply(timeout(patience, reply).await, patience, host)
+            }
             Err(halt) if progress.our_dot_sent() => Err(after_our_dot(&halt, host)),
             Err(halt) => Err(before_our_dot(halt, host)),
         }
@@ -279,8 +283,12 @@ impl Pace {
 }
 
 /// The server has all of the mail. What is not a clear answer is unknown (RFC 1047).
-async fn final_reply(handle: &Handle, patience: Duration, host: &str) -> Result<Reply, Failure> {
-    match timeout(patience, handle.reply()).await {
+fn final_reply(
+    heard: Result<Result<Reply, Broken>, Elapsed>,
+    patience: Duration,
+    host: &str,
+) -> Result<Reply, Failure> {
+    match heard {
         Ok(Ok(reply)) if is_done(&reply) => Ok(reply),
         Ok(Ok(reply)) => Err(Fault::Reply(reply).into_failure(Stage::EndOfData, host)),
         Ok(Err(broken)) => Err(unknown(host, &broken.to_string())),

@@ -3,11 +3,12 @@
 
 pub mod client;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustls::pki_types::ServerName;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub sessions: usize,
     /// One connection for all mails of a session, or a new one for each.
     pub keep: bool,
+    /// The least time between two new connections; None: as soon as a session is free.
+    pub pace: Option<Duration>,
     /// Mails of each session; None: until [`Load::drain`].
     pub mails_per_session: Option<u64>,
     /// What a session does after its mails.
@@ -73,6 +76,9 @@ pub struct Load {
     draining: bool,
     connects: usize,
     scratch: Vec<u8>,
+    /// Sessions that wait for the pace.
+    waiting: VecDeque<usize>,
+    next_start: Instant,
 }
 
 struct Session {
@@ -100,6 +106,8 @@ impl Load {
             draining: false,
             connects: 0,
             scratch: vec![0; READ_BYTES],
+            waiting: VecDeque::new(),
+            next_start: Instant::now(),
             plan,
         };
         for index in 0..load.sessions.len() {
@@ -123,6 +131,35 @@ impl Load {
         self.sessions
             .iter()
             .all(|session| session.stream.is_none() || session.at_rest)
+    }
+
+    /// Begins again with a session that is free, at once or when the pace lets it.
+    fn begin_again(&mut self, poll: &Poll, index: usize) -> io::Result<()> {
+        self.waiting.push_back(index);
+        self.keep_pace(poll)
+    }
+
+    /// Connects the sessions whose time has come.
+    pub(crate) fn keep_pace(&mut self, poll: &Poll) -> io::Result<()> {
+        let pace = self.plan.pace.unwrap_or_default();
+        let now = Instant::now();
+        while !self.draining && self.next_start <= now {
+            let Some(index) = self.waiting.pop_front() else {
+                return Ok(());
+            };
+            // What was missed is not made up for by a burst.
+            self.next_start = (self.next_start + pace).max(now.checked_sub(pace).unwrap_or(now));
+            self.connect(poll, index)?;
+        }
+        Ok(())
+    }
+
+    /// How long to wait for events at most.
+    pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        if self.waiting.is_empty() || self.draining {
+            return longest;
+        }
+        longest.min(self.next_start.saturating_duration_since(Instant::now()))
     }
 
     fn is_over(&self, session: &Session) -> bool {
@@ -214,7 +251,7 @@ impl Load {
                 if is_over {
                     Ok(())
                 } else {
-                    self.connect(poll, index)
+                    self.begin_again(poll, index)
                 }
             }
             Some(Step::Quit) if is_over && self.plan.after == After::Stay && !self.draining => {
@@ -257,7 +294,7 @@ impl Load {
             return if is_over {
                 Ok(())
             } else {
-                self.connect(poll, index)
+                self.begin_again(poll, index)
             };
         }
         session.mails += 1;
@@ -277,7 +314,7 @@ impl Load {
         if self.is_over(&self.sessions[index]) {
             Ok(())
         } else {
-            self.connect(poll, index)
+            self.begin_again(poll, index)
         }
     }
 }

@@ -77,6 +77,7 @@ impl Reactor {
 
     /// Waits for events, `longest` at most, and lets load and sink go on.
     pub fn turn(&mut self, mut load: Option<&mut Load>, longest: Duration) -> io::Result<()> {
+        let longest = load.as_ref().map_or(longest, |load| load.patience(longest));
         let timeout = Timespec::try_from(longest).map_err(io::Error::other)?;
         self.ready.clear();
         match epoll::wait(
@@ -96,7 +97,7 @@ impl Reactor {
                 load.on_ready(&self.poll, session, flags.contains(epoll::EventFlags::OUT))?;
             }
         }
-        Ok(())
+        load.map_or(Ok(()), |load| load.keep_pace(&self.poll))
     }
 
     /// Runs the load for `time`.

@@ -21,6 +21,7 @@ fn plan(reactor: &Reactor, tls: Option<Arc<ClientConfig>>, keep: bool, size_byte
         tls,
         sessions: 5,
         keep,
+        pace: None,
         mails_per_session: Some(10),
         after: After::Quit,
         content: mail::content_and_dot(mail::SENDER, size_bytes).into(),
