@@ -107,7 +107,7 @@ pub fn sink_alone(bench: &mut Bench) -> anyhow::Result<()> {
 
 /// The main cell is offered 5,000 mails a second, more than its bar: without an end the load fills its core
 /// and the cell says nothing. How far the sidecar goes without it stands in the rows by sessions.
-const PACE: Duration = Duration::from_nanos(1_000_000_000 / 5000);
+const PACE: Duration = Duration::from_micros(200);
 const LONG: Duration = Duration::from_secs(10);
 const MIDDLE: Duration = Duration::from_secs(4);
 const SHORT: Duration = Duration::from_secs(2);
