@@ -1,0 +1,161 @@
+//! Types and reasons of conditions, as closed sets.
+
+use std::fmt;
+
+/// Type of a condition of a `MailIdentity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// Pods that are attached can send, or would if they were not suspended.
+    Ready,
+    /// Zoho took the login.
+    CredentialsVerified,
+    /// The document of this spec and this Secret is published.
+    Published,
+    /// Every attached pod reports the published revision.
+    RolledOut,
+    /// Abnormal-true (kstatus): the operator goes on by itself.
+    Reconciling,
+    /// Abnormal-true (kstatus): nothing changes until a person changes something.
+    Stalled,
+}
+
+impl ConditionType {
+    /// Every type, in the order in which they are written.
+    pub const ALL: [Self; 6] = [
+        Self::Ready,
+        Self::CredentialsVerified,
+        Self::Published,
+        Self::RolledOut,
+        Self::Reconciling,
+        Self::Stalled,
+    ];
+
+    /// The name in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::CredentialsVerified => "CredentialsVerified",
+            Self::Published => "Published",
+            Self::RolledOut => "RolledOut",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reason of a condition, of an event and of the log line beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Nothing was looked at yet.
+    Pending,
+    /// The document of this spec and this Secret is published.
+    Published,
+    /// Published, but no login told yet whether the credential is right.
+    PublishedUnverified,
+    /// `spec.suspend` is set.
+    Suspended,
+    /// Zoho took the login.
+    LoginAccepted,
+    /// A login waits for its turn or is under way.
+    Verifying,
+    /// Zoho cannot be reached, or gave no verdict.
+    UpstreamUnreachable,
+    /// Zoho refused the login.
+    LoginRefused,
+    /// Zoho blocked the account.
+    AccountBlocked,
+    /// The Secret of `passwordSecretRef` is not there.
+    SecretNotFound,
+    /// The Secret has no such key.
+    SecretKeyNotFound,
+    /// The password is empty, not UTF-8, too long, or has a control character.
+    SecretInvalid,
+    /// The spec cannot be used, for a reason that only the operator can see.
+    InvalidSpec,
+    /// `server.host` is not Zoho's and not allowed.
+    HostNotAllowed,
+    /// A Secret of the rendered name belongs to somebody else.
+    NameTaken,
+    /// The operator may not do what it must in this namespace.
+    Forbidden,
+    /// The API server refused a write or cannot be reached.
+    ApiError,
+    /// Every attached pod has the published revision.
+    AllPodsCurrent,
+    /// No pod is attached.
+    NoPods,
+    /// Some pods have an older revision.
+    PodsOutdated,
+    /// Some pods do not answer.
+    PodsUnreachable,
+    /// Pods asked for the sidecar and did not get it.
+    SidecarMissing,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 22] = [
+        Self::Pending,
+        Self::Published,
+        Self::PublishedUnverified,
+        Self::Suspended,
+        Self::LoginAccepted,
+        Self::Verifying,
+        Self::UpstreamUnreachable,
+        Self::LoginRefused,
+        Self::AccountBlocked,
+        Self::SecretNotFound,
+        Self::SecretKeyNotFound,
+        Self::SecretInvalid,
+        Self::InvalidSpec,
+        Self::HostNotAllowed,
+        Self::NameTaken,
+        Self::Forbidden,
+        Self::ApiError,
+        Self::AllPodsCurrent,
+        Self::NoPods,
+        Self::PodsOutdated,
+        Self::PodsUnreachable,
+        Self::SidecarMissing,
+    ];
+
+    /// The name in the object: CamelCase, as Kubernetes asks for.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Published => "Published",
+            Self::PublishedUnverified => "PublishedUnverified",
+            Self::Suspended => "Suspended",
+            Self::LoginAccepted => "LoginAccepted",
+            Self::Verifying => "Verifying",
+            Self::UpstreamUnreachable => "UpstreamUnreachable",
+            Self::LoginRefused => "LoginRefused",
+            Self::AccountBlocked => "AccountBlocked",
+            Self::SecretNotFound => "SecretNotFound",
+            Self::SecretKeyNotFound => "SecretKeyNotFound",
+            Self::SecretInvalid => "SecretInvalid",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::HostNotAllowed => "HostNotAllowed",
+            Self::NameTaken => "NameTaken",
+            Self::Forbidden => "Forbidden",
+            Self::ApiError => "ApiError",
+            Self::AllPodsCurrent => "AllPodsCurrent",
+            Self::NoPods => "NoPods",
+            Self::PodsOutdated => "PodsOutdated",
+            Self::PodsUnreachable => "PodsUnreachable",
+            Self::SidecarMissing => "SidecarMissing",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,352 @@
+//! The command line: each flag also as an environment variable `ZOHORELAY_…`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use zohorelay_process::telemetry;
+
+/// Declares mail identities to pods: reconciles `MailIdentity` objects and injects the sidecar.
+#[derive(Debug, Parser)]
+#[command(name = "zohorelay-operator", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zohorelay-operator crds | kubectl apply --server-side -f -
+  zohorelay-operator render --into identities billing.yaml secret.yaml
+  zohorelay-operator inject --sidecar-image registry.example.com/zohorelay-sidecar:0.1.0 < app.yaml
+
+Exit codes: 0 after SIGTERM or when done; 1 the input is refused (the reason is on stderr); 64 bad flags;
+69 a port cannot be had; 70 a fault of its own; 73 a file cannot be written.";
+
+/// What the operator can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Reconcile identities and serve the webhook until SIGTERM.
+    Run(Box<RunArgs>),
+    /// Print the `CustomResourceDefinition` as YAML.
+    Crds,
+    /// Turn `MailIdentity` and Secret YAML into the folder that a sidecar reads, without a cluster.
+    Render(RenderArgs),
+    /// Put the sidecar into the workloads of a YAML stream: stdin to stdout, without a webhook.
+    Inject(InjectArgs),
+}
+
+/// Flags of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// The operator's own namespace: that of its Lease, its webhook's Secret and Service.
+    #[arg(long, value_name = "NAME", env = "ZOHORELAY_OPERATOR_NAMESPACE")]
+    pub operator_namespace: String,
+
+    /// Namespace to look after; may be given several times. None: all of them.
+    #[arg(
+        long = "watch-namespace",
+        value_name = "NAME",
+        env = "ZOHORELAY_WATCH_NAMESPACES",
+        value_delimiter = ','
+    )]
+    pub watch_namespaces: Vec<String>,
+
+    /// A host beside Zoho's own that an identity may name in server.host; `*.example.com` stands for
+    /// every name below. May be given several times.
+    #[arg(
+        long = "allowed-upstream-host",
+        value_name = "HOST",
+        env = "ZOHORELAY_ALLOWED_UPSTREAM_HOSTS",
+        value_delimiter = ','
+    )]
+    pub allowed_upstream_hosts: Vec<String>,
+
+    /// Least time between two logins at Zoho. Units: ms, s, m.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ZOHORELAY_LOGIN_INTERVAL",
+        default_value = "1s",
+        value_parser = parse_duration
+    )]
+    pub login_interval: Duration,
+
+    /// Least time between two logins of one mail domain.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "ZOHORELAY_DOMAIN_LOGIN_INTERVAL",
+        default_value = "10s",
+        value_parser = parse_duration
+    )]
+    pub domain_login_interval: Duration,
+
+    /// Name of the Lease that elects the leader.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ZOHORELAY_LEASE",
+        default_value = "zohorelay-operator"
+    )]
+    pub lease: String,
+
+    /// Name of this replica in the Lease. Default: the host name and a random suffix.
+    #[arg(long, value_name = "NAME", env = "ZOHORELAY_REPLICA")]
+    pub replica: Option<String>,
+
+    /// Address of /metrics, /live and /ready; [::] falls back to 0.0.0.0.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "ZOHORELAY_ADMIN",
+        default_value = "[::]:9465"
+    )]
+    pub admin: SocketAddr,
+
+    /// The webhook.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
+
+    /// The sidecar.
+    #[command(flatten)]
+    pub sidecar: SidecarArgs,
+
+    /// What to log: a level, or targets as in `info,zohorelay_operator=debug`.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "ZOHORELAY_LOG",
+        default_value = "info"
+    )]
+    pub log: String,
+
+    /// How to log.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "ZOHORELAY_LOG_FORMAT",
+        default_value = "json"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// Flags about the webhook.
+#[derive(Args, Clone, Debug)]
+pub struct WebhookArgs {
+    /// Address of the webhook; [::] falls back to 0.0.0.0.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "ZOHORELAY_WEBHOOK",
+        default_value = "[::]:9443"
+    )]
+    pub webhook: SocketAddr,
+
+    /// Name of the Service before the webhook; with the namespace it is the certificate's name.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ZOHORELAY_WEBHOOK_SERVICE",
+        default_value = "zohorelay-webhook"
+    )]
+    pub webhook_service: String,
+
+    /// Name of the `MutatingWebhookConfiguration` whose caBundle the operator keeps up to date.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ZOHORELAY_WEBHOOK_CONFIGURATION",
+        default_value = "zohorelay"
+    )]
+    pub webhook_configuration: String,
+
+    /// Name of the Secret with the webhook's certificate.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ZOHORELAY_WEBHOOK_SECRET",
+        default_value = "zohorelay-webhook"
+    )]
+    pub webhook_secret: String,
+
+    /// Who makes the certificate: the operator itself, or somebody else (cert-manager, a person) who
+    /// keeps tls.crt, tls.key and the caBundle.
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        env = "ZOHORELAY_CERT_SOURCE",
+        default_value = "internal"
+    )]
+    pub cert_source: CertSource,
+
+    /// A further name or IP address for the certificate; may be given several times.
+    #[arg(
+        long = "webhook-extra-san",
+        value_name = "NAME",
+        env = "ZOHORELAY_WEBHOOK_EXTRA_SANS",
+        value_delimiter = ','
+    )]
+    pub extra_sans: Vec<String>,
+
+    /// Name of the operator's Deployment, which owns the Lease and the webhook's Secret, so that they
+    /// go when it goes.
+    #[arg(long, value_name = "NAME", env = "ZOHORELAY_DEPLOYMENT")]
+    pub deployment: Option<String>,
+}
+
+/// Flags about the sidecar that is injected.
+#[derive(Args, Clone, Debug)]
+pub struct SidecarArgs {
+    /// Image of the sidecar.
+    #[arg(
+        long = "sidecar-image",
+        value_name = "IMAGE",
+        env = "ZOHORELAY_SIDECAR_IMAGE"
+    )]
+    pub image: String,
+
+    /// When the kubelet pulls it: Always, `IfNotPresent` or Never. Default: as Kubernetes decides.
+    #[arg(
+        long = "sidecar-image-pull-policy",
+        value_name = "POLICY",
+        env = "ZOHORELAY_SIDECAR_IMAGE_PULL_POLICY",
+        value_parser = ["Always", "IfNotPresent", "Never"]
+    )]
+    pub image_pull_policy: Option<String>,
+
+    /// A pull secret that is added to pods; may be given several times. It must exist in the pod's
+    /// namespace.
+    #[arg(
+        long = "sidecar-image-pull-secret",
+        value_name = "NAME",
+        env = "ZOHORELAY_SIDECAR_IMAGE_PULL_SECRETS",
+        value_delimiter = ','
+    )]
+    pub image_pull_secrets: Vec<String>,
+
+    /// User id of the sidecar; `none` leaves it to the cluster (`OpenShift`).
+    #[arg(
+        long = "sidecar-run-as-user",
+        value_name = "UID",
+        env = "ZOHORELAY_SIDECAR_RUN_AS_USER",
+        default_value = "65532"
+    )]
+    pub run_as_user: String,
+
+    /// CPU request of the sidecar.
+    #[arg(
+        long = "sidecar-cpu-request",
+        value_name = "QUANTITY",
+        env = "ZOHORELAY_SIDECAR_CPU_REQUEST",
+        default_value = "10m"
+    )]
+    pub cpu_request: String,
+
+    /// CPU limit of the sidecar; none by default.
+    #[arg(
+        long = "sidecar-cpu-limit",
+        value_name = "QUANTITY",
+        env = "ZOHORELAY_SIDECAR_CPU_LIMIT"
+    )]
+    pub cpu_limit: Option<String>,
+
+    /// Memory request of the sidecar.
+    #[arg(
+        long = "sidecar-memory-request",
+        value_name = "QUANTITY",
+        env = "ZOHORELAY_SIDECAR_MEMORY_REQUEST",
+        default_value = "16Mi"
+    )]
+    pub memory_request: String,
+
+    /// Memory limit of the sidecar.
+    #[arg(
+        long = "sidecar-memory-limit",
+        value_name = "QUANTITY",
+        env = "ZOHORELAY_SIDECAR_MEMORY_LIMIT",
+        default_value = "64Mi"
+    )]
+    pub memory_limit: String,
+
+    /// What sidecars log, where the pod does not say.
+    #[arg(
+        long = "sidecar-log",
+        value_name = "FILTER",
+        env = "ZOHORELAY_SIDECAR_LOG",
+        default_value = "info"
+    )]
+    pub sidecar_log: String,
+}
+
+/// Flags of `render`.
+#[derive(Args, Clone, Debug)]
+pub struct RenderArgs {
+    /// YAML files with `MailIdentity` objects and the Secrets they name; `-` is stdin.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Folder to write to: DIR/NAME/identity.json for each identity.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+
+    /// A host beside Zoho's own that an identity may name; may be given several times.
+    #[arg(
+        long = "allowed-upstream-host",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
+    pub allowed_upstream_hosts: Vec<String>,
+}
+
+/// Flags of `inject`.
+#[derive(Args, Clone, Debug)]
+pub struct InjectArgs {
+    /// The sidecar.
+    #[command(flatten)]
+    pub sidecar: SidecarArgs,
+}
+
+/// Who makes the webhook's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CertSource {
+    /// The operator.
+    Internal,
+    /// cert-manager, which also keeps the caBundle.
+    CertManager,
+    /// Whoever keeps the Secret and the caBundle.
+    Secret,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For eyes.
+    Text,
+}
+
+impl From<LogFormat> for telemetry::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Text => Self::Text,
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits
+        .parse()
+        .map_err(|_| "give a time, as in 10s".to_owned())?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(count)),
+        "s" => Ok(Duration::from_secs(count)),
+        "m" if count <= 60 * 24 => Ok(Duration::from_secs(count * 60)),
+        _ => Err("the units are ms, s and m, as in 10s".to_owned()),
+    }
+}

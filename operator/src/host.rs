@@ -1,0 +1,1 @@
+//! Which servers are Zoho's, and which others are allowed.

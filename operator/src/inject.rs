@@ -1,0 +1,1 @@
+//! Pod admission: review in, review out.

@@ -1,0 +1,21 @@
+//! The operator, as a library for its program and its tests.
+//!
+//! - [`args`] and [`run`](mod@run): the command line, and what starts and ends with the process
+//! - [`identity`]: the controller of `MailIdentity`
+//! - [`host`]: which servers are Zoho's, and which others are allowed
+//! - [`pods`]: which pods ask for which identity, and what they report
+//! - [`inject`]: pod admission, review in, review out; [`webhook`] serves it
+//! - [`render`]: the documents without a cluster
+//! - [`leadership`], [`scope`], [`metrics`]: what these share
+
+pub mod args;
+pub mod host;
+pub mod identity;
+pub mod inject;
+pub mod leadership;
+pub mod metrics;
+pub mod pods;
+pub mod render;
+pub mod run;
+pub mod scope;
+pub mod webhook;

@@ -1,0 +1,1 @@
+//! Which pods ask for which identity, and what they report.
