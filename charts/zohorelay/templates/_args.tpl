@@ -1,0 +1,39 @@
+{{/* The operator's command line, one argument a line. */}}
+{{- define "zohorelay.args" -}}
+{{- $args := list "run"
+  (printf "--operator-namespace=%s" .Release.Namespace)
+  (printf "--deployment=%s" (include "zohorelay.operator" .))
+  (printf "--lease=%s" (include "zohorelay.operator" .))
+  "--admin=[::]:9465"
+  (printf "--webhook=[::]:%d" (int .Values.webhook.port))
+  (printf "--webhook-service=%s" (include "zohorelay.webhook" .))
+  (printf "--webhook-configuration=%s" (include "zohorelay.fullname" .))
+  (printf "--webhook-secret=%s" (include "zohorelay.webhookSecret" .))
+  (printf "--cert-source=%s" .Values.webhook.certSource)
+  (printf "--login-interval=%s" .Values.logins.interval)
+  (printf "--domain-login-interval=%s" .Values.logins.domainInterval)
+  (printf "--log=%s" .Values.logLevel)
+  (printf "--log-format=%s" .Values.logFormat)
+-}}
+{{- range .Values.rbac.namespaces }}{{ $args = append $args (printf "--watch-namespace=%s" .) }}{{ end -}}
+{{- range .Values.allowedUpstreamHosts }}{{ $args = append $args (printf "--allowed-upstream-host=%s" .) }}{{ end -}}
+{{- range .Values.webhook.extraSans }}{{ $args = append $args (printf "--webhook-extra-san=%s" .) }}{{ end -}}
+{{- $args = concat $args (include "zohorelay.sidecarArgs" . | fromJsonArray) .Values.extraArgs -}}
+{{- toYaml $args -}}
+{{- end -}}
+
+{{- define "zohorelay.sidecarArgs" -}}
+{{- $sidecar := .Values.sidecar -}}
+{{- $args := list
+  (printf "--sidecar-image=%s" (include "zohorelay.image" (dict "image" $sidecar.image "root" .)))
+  (printf "--sidecar-run-as-user=%s" (ternary "none" (toString (int64 $sidecar.runAsUser)) (empty $sidecar.runAsUser)))
+  (printf "--sidecar-cpu-request=%v" $sidecar.resources.requests.cpu)
+  (printf "--sidecar-memory-request=%s" $sidecar.resources.requests.memory)
+  (printf "--sidecar-memory-limit=%s" $sidecar.resources.limits.memory)
+  (printf "--sidecar-log=%s" $sidecar.logLevel)
+-}}
+{{- with $sidecar.resources.limits.cpu }}{{ $args = append $args (printf "--sidecar-cpu-limit=%v" .) }}{{ end -}}
+{{- with $sidecar.image.pullPolicy }}{{ $args = append $args (printf "--sidecar-image-pull-policy=%s" .) }}{{ end -}}
+{{- range $sidecar.imagePullSecrets }}{{ $args = append $args (printf "--sidecar-image-pull-secret=%s" .name) }}{{ end -}}
+{{- toJson $args -}}
+{{- end -}}
