@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The largest answer, head and body.
+/// The largest answer of [`get`], head and body.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Why there is no answer.
@@ -45,10 +45,12 @@ pub enum GetError {
         timeout: Duration,
     },
     /// The answer is more than we read.
-    #[error("asking {address}: the answer is larger than 1 MiB")]
+    #[error("asking {address}: the answer is larger than {bytes_max} bytes")]
     TooLarge {
         /// Whom we asked.
         address: SocketAddr,
+        /// How much we read, head and body.
+        bytes_max: u64,
     },
     /// What answers does not speak HTTP, or hung up early.
     #[error("asking {address}: the answer is not whole HTTP; does something else listen there?")]
@@ -65,15 +67,26 @@ pub async fn get(
     path: &str,
     timeout: Duration,
 ) -> Result<(u16, Vec<u8>), GetError> {
+    get_at_most(address, path, timeout, ANSWER_BYTES_MAX).await
+}
+
+/// As [`get`], of a server that is not trusted to be brief: no more than `bytes_max` of its answer,
+/// head and body, are read.
+pub async fn get_at_most(
+    address: SocketAddr,
+    path: &str,
+    timeout: Duration,
+    bytes_max: u64,
+) -> Result<(u16, Vec<u8>), GetError> {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(GetError::Path { address });
     }
-    tokio::time::timeout(timeout, ask(address, path))
+    tokio::time::timeout(timeout, ask(address, path, bytes_max))
         .await
         .unwrap_or(Err(GetError::Timeout { address, timeout }))
 }
 
-async fn ask(address: SocketAddr, path: &str) -> Result<(u16, Vec<u8>), GetError> {
+async fn ask(address: SocketAddr, path: &str, bytes_max: u64) -> Result<(u16, Vec<u8>), GetError> {
     let mut stream = connect(address).await?;
     // HTTP/1.0: the answer ends with the connection and is never chunked (RFC 1945).
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
@@ -81,12 +94,12 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(u16, Vec<u8>), GetError
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let mut answer = Vec::new();
     stream
-        .take(ANSWER_BYTES_MAX + 1)
+        .take(bytes_max.saturating_add(1))
         .read_to_end(&mut answer)
         .await
         .map_err(broken)?;
-    if answer.len() as u64 > ANSWER_BYTES_MAX {
-        return Err(GetError::TooLarge { address });
+    if answer.len() as u64 > bytes_max {
+        return Err(GetError::TooLarge { address, bytes_max });
     }
     parse(answer).ok_or(GetError::Malformed { address })
 }
