@@ -1,0 +1,130 @@
+//! Conditions from facts: the one table of what is said when.
+
+mod condition;
+mod table;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use zohorelay_crds::MailIdentityStatus;
+use zohorelay_crds::v1alpha1::{ConditionType, CredentialStatus, PodCounts, Reason};
+
+use crate::pods::PodTally;
+
+/// How an identity stands, once what was decided is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The server, as host:port.
+    pub server: Option<String>,
+    /// The address of the mailbox.
+    pub address: String,
+    /// Whether the spec asks for silence, and nothing stands in its way.
+    pub suspended: bool,
+    /// What pods are served.
+    pub serving: Option<Serving>,
+    /// What is known of the login of this spec and this Secret.
+    pub login: Login,
+    /// What stands in the way, but for the login.
+    pub obstacle: Option<Obstacle>,
+    /// For the status.
+    pub credential: CredentialStatus,
+}
+
+/// A published document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Its revision.
+    pub revision: u64,
+    /// Whether it is that of this spec and this Secret.
+    pub is_current: bool,
+    /// Whether its login was tried and taken.
+    pub is_verified: bool,
+    /// Whether pods are told to be silent.
+    pub is_suspended: bool,
+}
+
+/// What is known of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// It was taken.
+    Accepted,
+    /// It was refused: nothing changes until a person changes something.
+    Refused {
+        /// `LoginRefused` or `AccountBlocked`.
+        reason: Reason,
+        /// What the server said, and what to do.
+        message: String,
+    },
+    /// There is no verdict yet.
+    Pending {
+        /// `Verifying` or `UpstreamUnreachable`.
+        reason: Reason,
+        /// What is waited for, and what may be wrong.
+        message: String,
+    },
+    /// None is tried.
+    NotTried {
+        /// Why.
+        reason: Reason,
+        /// The same in words.
+        message: String,
+    },
+}
+
+/// A problem, and whether it waits for a person by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The reason of the conditions.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// Whether nothing changes until a person changes something.
+    pub is_stalled: bool,
+}
+
+/// The status of an identity. Nothing in it changes where nothing changed.
+pub fn status(
+    previous: Option<&MailIdentityStatus>,
+    generation: i64,
+    standing: &Standing,
+    pods: &PodTally,
+    now: Timestamp,
+) -> MailIdentityStatus {
+    let earlier: &[Condition] = previous.map_or(&[], |status| &status.conditions);
+    let conditions = ConditionType::ALL.into_iter().filter_map(|kind| {
+        let said = table::say(kind, standing, pods)?;
+        Some(condition::condition(kind, said, generation, earlier, now))
+    });
+    let counted = previous.and_then(|status| status.pods);
+    MailIdentityStatus {
+        observed_generation: Some(generation),
+        server: standing.server.clone(),
+        revision: standing
+            .serving
+            .and_then(|serving| i64::try_from(serving.revision).ok()),
+        credential: Some(standing.credential.clone())
+            .filter(|credential| *credential != CredentialStatus::default()),
+        pods: if pods.listed {
+            Some(counts(pods))
+        } else {
+            counted
+        },
+        hold: previous.and_then(|status| status.hold.clone()),
+        ended_through: previous.and_then(|status| status.ended_through.clone()),
+        conditions: conditions.collect(),
+    }
+}
+
+fn counts(pods: &PodTally) -> PodCounts {
+    let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    PodCounts {
+        attached: number(pods.attached),
+        missing: number(pods.missing),
+        outdated: number(pods.outdated),
+        current: number(pods.current),
+    }
+}
+
+/// A point in time as the API writes it: whole seconds.
+fn time(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
