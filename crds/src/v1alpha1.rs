@@ -1,17 +1,22 @@
 //! Version `v1alpha1`.
 
+pub mod choice;
 pub mod condition;
 pub mod duration;
 pub mod mail_identity;
+mod rule;
 pub mod size;
 pub mod status;
 
+pub use choice::{
+    AccountType, DataCenter, ForeignFrom, LineEndings, Security, Service, UnknownOutcome,
+    Verification,
+};
 pub use condition::{ConditionType, Reason};
 pub use duration::{DurationError, Seconds};
 pub use mail_identity::{
-    AccountType, Credentials, DataCenter, Delivery, ForeignFrom, Limits, LineEndings, MailIdentity,
-    MailIdentitySpec, SecretKeyRef, Security, SenderPolicy, Server, Service, UnknownOutcome,
-    Verification, Zoho,
+    Credentials, Delivery, Limits, MailIdentity, MailIdentitySpec, SecretKeyRef, SenderPolicy,
+    Server, Zoho,
 };
 pub use size::{Size, SizeError};
 pub use status::{CredentialStatus, HoldStatus, MailIdentityStatus, PodCounts, RefusedCredential};

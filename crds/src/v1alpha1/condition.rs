@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
 /// Type of a condition of a `MailIdentity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConditionType {
@@ -158,4 +161,67 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// The conditions of an object that nobody looked at yet, so that nobody takes it for done.
+pub(super) fn pending() -> Value {
+    json!([{
+        "type": ConditionType::Ready.as_str(),
+        "status": "Unknown",
+        "reason": Reason::Pending.as_str(),
+        "message": "waiting for the operator",
+        "lastTransitionTime": "1970-01-01T00:00:00Z"
+    }])
+}
+
+/// The list of conditions, with the bounds of Kubernetes' own `metav1.Condition`.
+pub(super) fn list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "default": pending(),
+        "items": {
+            "type": "object",
+            "description": "One aspect of the identity's state.",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "description": "The aspect, for example Ready.",
+                    "minLength": 1,
+                    "maxLength": 316
+                },
+                "status": {
+                    "type": "string",
+                    "description": "True, False or Unknown.",
+                    "enum": ["True", "False", "Unknown"]
+                },
+                "reason": {
+                    "type": "string",
+                    "description": "Why, in one word for programs.",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+                },
+                "message": {
+                    "type": "string",
+                    "description": "Why, and what to do, in words for people.",
+                    "maxLength": 32768
+                },
+                "lastTransitionTime": {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "When status last changed."
+                },
+                "observedGeneration": {
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0,
+                    "description": "The generation of the spec that the condition is about."
+                }
+            }
+        }
+    })
 }

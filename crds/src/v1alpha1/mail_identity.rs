@@ -1,10 +1,21 @@
 //! The spec of a `MailIdentity`. Descriptions become `kubectl explain`.
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct with its public fields into a function"
+)]
+#![expect(
+    clippy::doc_markdown,
+    reason = "kubectl explain prints these comments as plain text"
+)]
 
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MailIdentityStatus, Seconds, Size};
+use super::choice::{
+    AccountType, DataCenter, ForeignFrom, LineEndings, Security, Service, UnknownOutcome,
+    Verification,
+};
+use super::{MailIdentityStatus, Seconds, Size, rule};
 
 /// A mailbox at Zoho that pods may send as: its addresses, its server and the Secret with its
 /// password.
@@ -19,6 +30,7 @@ use super::{MailIdentityStatus, Seconds, Size};
     namespaced,
     status = "MailIdentityStatus",
     derive = "PartialEq",
+    validation = rule::name(),
     doc = "A mailbox at Zoho that pods of this namespace may send as.",
     printcolumn(name = "Address", type_ = "string", json_path = ".spec.address"),
     printcolumn(name = "Server", type_ = "string", json_path = ".status.server"),
@@ -40,18 +52,26 @@ use super::{MailIdentityStatus, Seconds, Size};
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rule::aliases_without_address(),
+    validation = rule::username_of_mail(),
+    validation = rule::zeptomail_without_host()
+)]
 pub struct MailIdentitySpec {
     /// The full address of the mailbox: the default sender, and the login unless
     /// credentials.username says otherwise.
     #[schemars(length(min = 3, max = 254))]
+    #[x_kube(validation = rule::address())]
     pub address: String,
     /// The name that recipients see where the application gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rule::one_line(), validation = rule::display_name_bytes())]
     pub display_name: Option<String>,
     /// The other addresses that Zoho lets this mailbox send as. Zoho refuses any other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 3, max = 254)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(schema_with = "rule::aliases")]
+    #[x_kube(validation = rule::distinct())]
     pub aliases: Vec<String>,
     /// Where the account lives at Zoho.
     #[serde(default)]
@@ -96,136 +116,22 @@ pub struct Zoho {
     pub account_type: AccountType,
 }
 
-macro_rules! choices {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// The value in YAML.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-    };
-}
-
-choices! {
-    /// A service of Zoho.
-    Service {
-        /// Zoho Mail.
-        #[default]
-        Mail = "Mail",
-        /// `ZeptoMail`, for transactional mail.
-        ZeptoMail = "ZeptoMail",
-    }
-}
-
-choices! {
-    /// A Zoho data centre; an account lives in exactly one.
-    DataCenter {
-        /// United States.
-        #[default]
-        Us = "US",
-        /// Europe.
-        Eu = "EU",
-        /// India.
-        In = "IN",
-        /// Australia.
-        Au = "AU",
-        /// Japan.
-        Jp = "JP",
-        /// China.
-        Cn = "CN",
-        /// Canada.
-        Ca = "CA",
-        /// Saudi Arabia.
-        Sa = "SA",
-        /// United Arab Emirates; unconfirmed.
-        Ae = "AE",
-    }
-}
-
-choices! {
-    /// The kind of account, which decides between two hosts.
-    AccountType {
-        /// A paid organisation.
-        #[default]
-        Organization = "Organization",
-        /// A personal account or a free organisation.
-        Personal = "Personal",
-    }
-}
-
-choices! {
-    /// How TLS begins.
-    Security {
-        /// TLS from the first byte, port 465.
-        #[default]
-        ImplicitTls = "ImplicitTls",
-        /// TLS by STARTTLS, port 587.
-        StartTls = "StartTls",
-    }
-}
-
-choices! {
-    /// Whether an untried login may be published.
-    Verification {
-        /// Yes, after a while without a verdict.
-        #[default]
-        BestEffort = "BestEffort",
-        /// Never.
-        Required = "Required",
-    }
-}
-
-choices! {
-    /// What to do with a mail whose From is foreign.
-    ForeignFrom {
-        /// Refuse it.
-        #[default]
-        Reject = "Reject",
-        /// Send it as the identity.
-        Rewrite = "Rewrite",
-        /// Attach it to a mail of the identity.
-        Attach = "Attach",
-        /// Let Zoho decide.
-        Pass = "Pass",
-    }
-}
-
-choices! {
-    /// What an app is told when the outcome is unknown.
-    UnknownOutcome {
-        /// 451.
-        #[default]
-        Retry = "Retry",
-        /// 554.
-        Fail = "Fail",
-    }
-}
-
-choices! {
-    /// What to do with a bare LF.
-    LineEndings {
-        /// It becomes CRLF.
-        #[default]
-        Normalise = "Normalise",
-        /// The mail is refused.
-        Strict = "Strict",
-    }
-}
-
 /// A server of your own choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rule::port_25(),
+    validation = rule::port_465(),
+    validation = rule::port_587(),
+    validation = rule::port_of_zoho(),
+    validation = rule::security_of_port(),
+    validation = rule::no_private_key()
+)]
 pub struct Server {
     /// DNS name of the server; its certificate must fit. One that is not Zoho's must be allowed by
     /// the operator's allowedUpstreamHosts.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::host())]
     pub host: String,
     /// TCP port. Default: 465, or 587 with security StartTls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,10 +140,12 @@ pub struct Server {
     /// ImplicitTls: TLS from the first byte (465). StartTls: by STARTTLS (587). Default: as the port
     /// asks for. There is no value without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Security")]
     pub security: Option<Security>,
     /// Further trust anchors beside the system's, as PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
+    #[x_kube(validation = rule::certificates())]
     pub ca_bundle: Option<String>,
 }
 
@@ -248,6 +156,7 @@ pub struct Credentials {
     /// The name of the login. Default: address; for ZeptoMail: emailapikey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 254))]
+    #[x_kube(validation = rule::one_line(), validation = rule::username_bytes())]
     pub username: Option<String>,
     /// Where the password is: an app password of the mailbox, or the send-mail token of a ZeptoMail
     /// agent.
@@ -264,9 +173,11 @@ pub struct Credentials {
 pub struct SecretKeyRef {
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::secret_name())]
     pub name: String,
     /// Key in the Secret.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::secret_key())]
     pub key: String,
 }
 
@@ -282,6 +193,7 @@ pub struct SenderPolicy {
     /// The same for forwarded invitations: a foreign From and a text/calendar part. Default: as
     /// foreignFrom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ForeignFrom")]
     pub foreign_calendar: Option<ForeignFrom>,
 }
 
@@ -291,9 +203,11 @@ pub struct SenderPolicy {
 pub struct Delivery {
     /// From the end of the application's mail to the server's go-ahead for it, 1s to 5m.
     #[serde(default = "default_deadline")]
+    #[x_kube(validation = rule::deadline())]
     pub deadline: Seconds,
     /// Patience for the server's reply to the whole mail, 1s to 1h.
     #[serde(default = "default_final_reply_timeout")]
+    #[x_kube(validation = rule::final_reply_timeout())]
     pub final_reply_timeout: Seconds,
     /// What the application is told when that reply is lost. Retry: 451, it may send again, which
     /// may make a second mail. Fail: 554, it gives up, which may lose the mail.
@@ -337,6 +251,7 @@ pub struct Limits {
     pub recipients_per_message: Option<i32>,
     /// Size of a mail, 1Ki to 51Mi. Default: 40Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rule::message_bytes())]
     pub message_bytes: Option<Size>,
     /// Connections to the server at a time. Default: 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]

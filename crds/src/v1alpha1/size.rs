@@ -96,11 +96,6 @@ impl JsonSchema for Size {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "maxLength": 11,
-            "pattern": "^[1-9][0-9]{0,8}(Ki|Mi)?$"
-        })
+        json_schema!({"x-kubernetes-int-or-string": true, "maxLength": 11})
     }
 }

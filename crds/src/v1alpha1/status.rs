@@ -1,15 +1,27 @@
 //! What the operator says of a `MailIdentity`.
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct with its public fields into a function"
+)]
+#![expect(
+    clippy::doc_markdown,
+    reason = "kubectl explain prints these comments as plain text"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::condition;
+
 /// What the operator saw and did. Never holds a secret, nor a hash of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"conditions": condition::pending()}))]
 pub struct MailIdentityStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
     /// The server that takes the mails, as host:port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,6 +29,7 @@ pub struct MailIdentityStatus {
     pub server: Option<String>,
     /// The published revision; it rises with every published change, that of the password included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub revision: Option<i64>,
     /// What is known of the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,17 +46,7 @@ pub struct MailIdentityStatus {
     /// Ready, CredentialsVerified, Published and RolledOut; Reconciling and Stalled only while they
     /// are true. The message says what to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        extend(
-            "x-kubernetes-list-type" = "map",
-            "x-kubernetes-list-map-keys" = ["type"],
-            "default" = [{
-                "type": "Ready", "status": "Unknown", "reason": "Pending",
-                "message": "waiting for the operator", "lastTransitionTime": "1970-01-01T00:00:00Z"
-            }]
-        )
-    )]
+    #[schemars(schema_with = "condition::list")]
     pub conditions: Vec<Condition>,
 }
 
@@ -71,10 +74,12 @@ pub struct RefusedCredential {
     #[schemars(length(max = 64))]
     pub secret_resource_version: String,
     /// The generation of the spec it came from.
+    #[schemars(range(min = 0))]
     pub generation: i64,
     /// When it was refused.
     pub at: Time,
     /// The reply code, for example 535.
+    #[schemars(range(min = 200, max = 599))]
     pub code: i32,
 }
 
@@ -83,12 +88,16 @@ pub struct RefusedCredential {
 #[serde(rename_all = "camelCase")]
 pub struct PodCounts {
     /// Pods that have the sidecar.
+    #[schemars(range(min = 0))]
     pub attached: i32,
     /// Pods that asked for the sidecar and do not have it.
+    #[schemars(range(min = 0))]
     pub missing: i32,
     /// Pods whose sidecar is of another version than the operator.
+    #[schemars(range(min = 0))]
     pub outdated: i32,
     /// Attached pods that report the published revision.
+    #[schemars(range(min = 0))]
     pub current: i32,
 }
 
