@@ -1,4 +1,21 @@
 //! Which pods ask for which identity, and what they report.
+//!
+//! - [`pod`]: what is parsed of a `Pod`
+//! - [`index`]: what is known of all of them, with [`PodTally`] as the answer
+//! - [`summary`]: what one sidecar says of itself
+//! - [`schedule`]: when which sidecar is asked
+
+pub mod index;
+pub mod pod;
+mod reader;
+mod record;
+pub mod schedule;
+mod shared;
+pub mod summary;
+mod tell;
+mod watch;
+
+use std::sync::Arc;
 
 use kube::Client;
 use kube::runtime::events::Recorder;
@@ -7,6 +24,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zohorelay_crds::v1alpha1::MailIdentity;
 
+use self::index::NamespacedName;
+use self::shared::Shared;
 use crate::leadership::Leadership;
 use crate::scope::Scope;
 
@@ -48,41 +67,56 @@ pub struct Examples {
 
 /// The pods that ask for the sidecar, and what the sidecars report. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Pods;
+pub struct Pods(Arc<Shared>);
 
 impl Pods {
     /// No pods yet. A sidecar that was injected by another version than `version` is outdated.
-    pub fn new(_version: &str) -> Self {
-        Self
+    pub fn new(version: &str) -> Self {
+        Self(Arc::new(Shared::new(version)))
     }
 
-    /// The pods of an identity; those are current that report `revision` of the object `uid`.
+    /// The pods of an identity; those are current that report `revision` of the object `uid`. Where
+    /// the pods are not listed yet, `changed` of [`Self::watch`] names the identity when they are.
     pub fn tally(
         &self,
-        _namespace: &str,
-        _identity: &str,
-        _uid: &str,
-        _revision: Option<u64>,
+        namespace: &str,
+        identity: &str,
+        uid: &str,
+        revision: Option<u64>,
     ) -> PodTally {
-        PodTally::default()
+        let identity = NamespacedName::new(namespace, identity);
+        self.0.tally(identity, uid, revision)
     }
 
     /// Keeps the pods up to date until `stop`, tells `changed` whose pods changed or reported
     /// something new, and reports pods that asked for the sidecar and did not get it. For the leader.
     pub async fn watch(
         self,
-        _client: Client,
-        _scope: Scope,
-        _changed: mpsc::Sender<ObjectRef<MailIdentity>>,
-        _recorder: Recorder,
+        client: Client,
+        scope: Scope,
+        changed: mpsc::Sender<ObjectRef<MailIdentity>>,
+        recorder: Recorder,
         stop: CancellationToken,
     ) {
-        stop.cancelled().await;
+        let all = async {
+            tokio::join!(
+                watch::run(&self.0, &client, &scope),
+                tell::forward(&self.0, changed),
+                tell::report_missing(&self.0, &recorder),
+            )
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = all => {}
+        }
     }
 
     /// Asks the sidecars how they are until `stop`, while this replica leads. What they say reaches
     /// `changed` of [`Self::watch`].
-    pub async fn read_summaries(self, _leadership: Leadership, stop: CancellationToken) {
-        stop.cancelled().await;
+    pub async fn read_summaries(self, leadership: Leadership, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = reader::run(&self.0, leadership) => {}
+        }
     }
 }

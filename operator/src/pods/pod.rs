@@ -1,0 +1,172 @@
+//! A pod as this operator sees it: of all that the API server tells, only what is needed is parsed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use zohorelay_crds::keys;
+
+/// More identities than this of one pod are not counted: an annotation is a stranger's text.
+const IDENTITIES_MAX: usize = 64;
+
+/// The fields of a `Pod` that matter here; the others are skipped while parsing, so that a page of
+/// the list takes little memory.
+#[derive(Clone, Debug, Default, Deserialize, Resource)]
+#[resource(inherit = Pod)]
+#[serde(default)]
+pub struct SlimPod {
+    metadata: ObjectMeta,
+    spec: Spec,
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    host_network: bool,
+    init_containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Container {
+    name: String,
+    restart_policy: Option<String>,
+    ports: Vec<Port>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Port {
+    name: Option<String>,
+    container_port: u16,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: Option<String>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<String>,
+    init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    name: String,
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct State {
+    running: Option<IgnoredAny>,
+}
+
+/// What was seen of a pod that lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its uid.
+    pub uid: Box<str>,
+    /// The identities that it names, each once.
+    pub identities: Box<[Box<str>]>,
+    /// Its sidecar; none: it asked and did not get one.
+    pub sidecar: Option<Sidecar>,
+}
+
+/// The sidecar of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sidecar {
+    /// The version of the operator that put it there.
+    pub injected_by: Option<Box<str>>,
+    /// Where it answers, from when it runs.
+    pub admin: Option<SocketAddr>,
+}
+
+impl SlimPod {
+    /// Namespace and name.
+    pub fn key(&self) -> (&str, &str) {
+        let ObjectMeta {
+            namespace, name, ..
+        } = &self.metadata;
+        (
+            namespace.as_deref().unwrap_or_default(),
+            name.as_deref().unwrap_or_default(),
+        )
+    }
+
+    /// What counts of it; `None` where it ended or is being deleted.
+    pub fn sighting(&self) -> Option<Sighting> {
+        let ended = matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed"));
+        if ended || self.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let container = self.spec.init_containers.iter().find(|container| {
+            container.name == keys::CONTAINER
+                && container.restart_policy.as_deref() == Some("Always")
+        });
+        Some(Sighting {
+            uid: self.metadata.uid.as_deref().unwrap_or_default().into(),
+            identities: identities(self.annotation(keys::IDENTITIES).unwrap_or_default()),
+            sidecar: container.map(|container| Sidecar {
+                injected_by: self.annotation(keys::INJECTED).map(Into::into),
+                admin: self.admin(container),
+            }),
+        })
+    }
+
+    fn annotation(&self, key: &str) -> Option<&str> {
+        let annotations = self.metadata.annotations.as_ref()?;
+        annotations.get(key).map(String::as_str)
+    }
+
+    /// A pod on the node's network is never asked: its address is the node's, and the port is the
+    /// word of whoever made the pod.
+    fn admin(&self, container: &Container) -> Option<SocketAddr> {
+        if self.spec.host_network || !self.runs() {
+            return None;
+        }
+        let ip: IpAddr = self.status.pod_ip.as_deref()?.parse().ok()?;
+        let port = container
+            .ports
+            .iter()
+            .find(|port| port.name.as_deref() == Some(keys::ADMIN_PORT_NAME))
+            .map_or(keys::ADMIN_PORT, |port| port.container_port);
+        Some(SocketAddr::new(ip, port))
+    }
+
+    /// A sidecar runs before its pod does: while other init containers are at work.
+    fn runs(&self) -> bool {
+        self.status.phase.as_deref() == Some("Running")
+            || (self.status.init_container_statuses.iter())
+                .any(|status| status.name == keys::CONTAINER && status.state.running.is_some())
+    }
+}
+
+/// The names in the annotation; what cannot be one is left out, as admission would have refused it.
+fn identities(annotation: &str) -> Box<[Box<str>]> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    let given = annotation.split(',').map(str::trim);
+    for name in given.filter(|name| is_dns_label(name)) {
+        if names.len() < IDENTITIES_MAX && !names.iter().any(|known| **known == *name) {
+            names.push(name.into());
+        }
+    }
+    names.into()
+}
+
+/// RFC 1123, in lower case, as Kubernetes wants it.
+fn is_dns_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn pod(changes: &Value) -> SlimPod {
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": "shop", "name": "web-1", "uid": "u1",
+            "annotations": {
+                "zohorelay.dev/identities": "billing, alerts,billing",
+                "zohorelay.dev/injected": "0.1.0",
+            },
+        },
+        "spec": {
+            "initContainers": [
+                {"name": "migrate", "image": "app"},
+                {"name": "zohorelay", "image": "relay", "restartPolicy": "Always"},
+            ],
+            "containers": [{"name": "app", "image": "app"}],
+        },
+        "status": {"phase": "Running", "podIP": "10.1.2.3"},
+    });
+    json_patch::merge(&mut pod, changes);
+    serde_json::from_value(pod).unwrap()
+}
+
+fn admin(changes: &Value) -> Option<String> {
+    let sidecar = pod(changes).sighting().unwrap().sidecar.unwrap();
+    sidecar.admin.map(|address| address.to_string())
+}
+
+#[test]
+fn an_attached_pod_names_its_identities_once_each() {
+    let pod = pod(&json!({}));
+    assert_eq!(pod.key(), ("shop", "web-1"));
+    let sighting = pod.sighting().unwrap();
+    assert_eq!(&*sighting.uid, "u1");
+    assert_eq!(*sighting.identities, ["billing".into(), "alerts".into()]);
+    let sidecar = sighting.sidecar.unwrap();
+    assert_eq!(sidecar.injected_by.as_deref(), Some("0.1.0"));
+    assert_eq!(sidecar.admin, Some("10.1.2.3:9465".parse().unwrap()));
+}
+
+#[test]
+fn only_a_native_sidecar_of_our_name_is_one() {
+    for containers in [
+        json!(null),
+        json!([]),
+        json!([{"name": "zohorelay"}]),
+        json!([{"name": "zohorelay", "restartPolicy": "Never"}]),
+        json!([{"name": "zohorelay-2", "restartPolicy": "Always"}]),
+    ] {
+        let pod = pod(&json!({"spec": {"initContainers": containers}}));
+        assert_eq!(pod.sighting().unwrap().sidecar, None, "{containers}");
+    }
+}
+
+#[test]
+fn what_ended_or_goes_is_not_seen() {
+    for changes in [
+        json!({"status": {"phase": "Succeeded"}}),
+        json!({"status": {"phase": "Failed"}}),
+        json!({"metadata": {"deletionTimestamp": "2026-11-23T10:00:00Z"}}),
+    ] {
+        assert_eq!(pod(&changes).sighting(), None, "{changes}");
+    }
+    for phase in ["Pending", "Running", "Unknown"] {
+        assert!(
+            pod(&json!({"status": {"phase": phase}}))
+                .sighting()
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn a_sidecar_is_asked_where_and_when_it_listens() {
+    let ports = |ports| {
+        json!({"spec": {"initContainers": [
+            {"name": "zohorelay", "restartPolicy": "Always", "ports": ports},
+        ]}})
+    };
+    for (changes, address) in [
+        (json!({}), Some("10.1.2.3:9465")),
+        (
+            json!({"status": {"podIP": "fd00::7"}}),
+            Some("[fd00::7]:9465"),
+        ),
+        (
+            ports(json!([
+                {"name": "smtp", "containerPort": 2525},
+                {"name": "zohorelay-admin", "containerPort": 9999},
+            ])),
+            Some("10.1.2.3:9999"),
+        ),
+        (json!({"status": {"podIP": null}}), None),
+        (json!({"status": {"podIP": "010.1.2.3"}}), None),
+        (json!({"status": {"phase": "Pending"}}), None),
+        (json!({"status": null}), None),
+        (json!({"spec": {"hostNetwork": true}}), None),
+        (
+            json!({"status": {"phase": "Pending", "initContainerStatuses": [
+                {"name": "zohorelay", "state": {"running": {"startedAt": "2026-11-23T10:00:00Z"}}},
+            ]}}),
+            Some("10.1.2.3:9465"),
+        ),
+        (
+            json!({"status": {"phase": "Pending", "initContainerStatuses": [
+                {"name": "zohorelay", "state": {"waiting": {"reason": "PodInitializing"}}},
+                {"name": "migrate", "state": {"running": {}}},
+            ]}}),
+            None,
+        ),
+    ] {
+        assert_eq!(admin(&changes).as_deref(), address, "{changes}");
+    }
+}
+
+#[test]
+fn names_that_cannot_be_are_left_out() {
+    let long = "a".repeat(64);
+    let text = format!("Billing,-a,a-,a.b,../x,{long},, ok ,x1");
+    assert_eq!(*identities(&text), ["ok".into(), "x1".into()]);
+    let many: Vec<String> = (0..1000).map(|n| format!("i{n}")).collect();
+    assert_eq!(identities(&many.join(",")).len(), IDENTITIES_MAX);
+}

@@ -1,0 +1,175 @@
+//! What a sidecar says of itself: `/summary` of its admin port (`docs/reference/status.md`).
+//!
+//! The answer is a stranger's word. Only what is listed here is taken from it, and only of identities
+//! that the pod carries; nothing in it is followed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use thiserror::Error;
+use zohorelay_process::client::{self, GetError};
+use zohorelay_upstream::failure::Class;
+
+/// How long a sidecar may take to answer.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest answer, head and body.
+pub const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why there is no summary.
+#[derive(Debug, Error)]
+pub enum SummaryError {
+    /// No whole answer came.
+    #[error(transparent)]
+    NoAnswer(#[from] GetError),
+    /// An answer came that is not a page: an error, or a redirect, which is not followed.
+    #[error("asking {address} for its summary: it answered with status {status}")]
+    Status {
+        /// Who was asked.
+        address: SocketAddr,
+        /// The status code.
+        status: u16,
+    },
+    /// The page is not a summary.
+    #[error("reading the summary of {address}: {source}")]
+    Malformed {
+        /// Who was asked.
+        address: SocketAddr,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+}
+
+/// What one sidecar says of one identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The identity, of the pod's namespace.
+    pub identity: Box<str>,
+    /// The uid of the object that the document was made from.
+    pub uid: Option<Box<str>>,
+    /// The revision of the document in use; none: there is no document.
+    pub revision: Option<u64>,
+    /// What the sidecar does with the identity's mails; none: a word that is not known.
+    pub state: Option<State>,
+    /// Mails that the server took since the start of the sidecar.
+    pub accepted: u64,
+    /// Mails that failed since then, by class; classes without one are left out.
+    pub failed: Box<[(Class, u64)]>,
+    /// The newest failure.
+    pub last_failure: Option<(Class, Timestamp)>,
+}
+
+impl Report {
+    /// Mails that failed since the start of the sidecar.
+    pub fn failures(&self) -> u64 {
+        (self.failed.iter()).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+/// `state` of an identity in a summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It sends.
+    Active,
+    /// The document says that nothing is sent.
+    Suspended,
+    /// There is no document yet.
+    Awaited,
+    /// The document was taken away.
+    Removed,
+}
+
+/// A parsed answer; make it small by [`Summary::of_pod`].
+#[derive(Debug, Deserialize)]
+pub struct Summary {
+    identities: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    name: String,
+    namespace: Option<String>,
+    uid: Option<String>,
+    state: String,
+    revision: Option<u64>,
+    #[serde(default)]
+    accepted: u64,
+    #[serde(default)]
+    failed: BTreeMap<String, u64>,
+    last_failure: Option<LastFailure>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LastFailure {
+    class: String,
+    at: Timestamp,
+}
+
+/// Asks the sidecar at `address`, within [`TIMEOUT`].
+pub async fn read(address: SocketAddr) -> Result<Summary, SummaryError> {
+    let (status, body) =
+        client::get_at_most(address, "/summary", TIMEOUT, ANSWER_BYTES_MAX).await?;
+    if status != 200 {
+        return Err(SummaryError::Status { address, status });
+    }
+    serde_json::from_slice(&body).map_err(|source| SummaryError::Malformed { address, source })
+}
+
+impl Summary {
+    /// What counts of the answer of a pod in `namespace` that carries `identities`: it cannot speak
+    /// for others.
+    pub fn of_pod(self, namespace: &str, identities: &[Box<str>]) -> Box<[Report]> {
+        let mut reports: Vec<Report> = Vec::new();
+        for entry in self.identities {
+            let own = entry.namespace.as_deref().is_none_or(|of| of == namespace);
+            let carried = identities.iter().any(|name| **name == *entry.name);
+            let said = reports.iter().any(|said| *said.identity == *entry.name);
+            if own && carried && !said {
+                reports.push(entry.report());
+            }
+        }
+        reports.into()
+    }
+}
+
+impl Entry {
+    fn report(self) -> Report {
+        let failed = Class::ALL.into_iter().filter_map(|class| {
+            let count = *self.failed.get(class.as_str())?;
+            (count > 0).then_some((class, count))
+        });
+        Report {
+            failed: failed.collect(),
+            // A longer one is of no object.
+            uid: self.uid.filter(|uid| uid.len() <= 64).map(Into::into),
+            revision: self.revision,
+            state: State::parse(&self.state),
+            accepted: self.accepted,
+            last_failure: self.last_failure.and_then(|last| {
+                let class = Class::ALL
+                    .into_iter()
+                    .find(|class| class.as_str() == last.class)?;
+                Some((class, last.at))
+            }),
+            identity: self.name.into(),
+        }
+    }
+}
+
+impl State {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "active" => Some(Self::Active),
+            "suspended" => Some(Self::Suspended),
+            "awaited" => Some(Self::Awaited),
+            "removed" => Some(Self::Removed),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
