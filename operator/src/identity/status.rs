@@ -92,7 +92,7 @@ pub fn status(
     let earlier: &[Condition] = previous.map_or(&[], |status| &status.conditions);
     let conditions = ConditionType::ALL.into_iter().filter_map(|kind| {
         let said = table::say(kind, standing, pods)?;
-        Some(condition::condition(kind, said, generation, earlier, now))
+        Some(condition::condition(kind, &said, generation, earlier, now))
     });
     let counted = previous.and_then(|status| status.pods);
     MailIdentityStatus {

@@ -6,8 +6,8 @@ use zohorelay_crds::v1alpha1::{ConditionType, Reason};
 
 use super::time;
 
-/// How long a message may be, in bytes: the API's limit (`metav1.Condition`).
-const MESSAGE_BYTES_MAX: usize = 32 * 1024;
+/// How long a message may be, in characters: the API takes 32 KiB (`metav1.Condition`).
+const MESSAGE_CHARS_MAX: usize = 8 * 1024;
 
 /// What is said of one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Said {
 /// The condition; the time of its transition is kept where there was none.
 pub(super) fn condition(
     kind: ConditionType,
-    said: Said,
+    said: &Said,
     generation: i64,
     earlier: &[Condition],
     now: Timestamp,
@@ -57,7 +57,7 @@ pub(super) fn condition(
         type_: kind.as_str().to_owned(),
         status: said.status.as_str().to_owned(),
         reason: said.reason.as_str().to_owned(),
-        message: shortened(said.message),
+        message: said.message.chars().take(MESSAGE_CHARS_MAX).collect(),
         observed_generation: Some(generation),
         last_transition_time: time(now),
     };
@@ -76,9 +76,4 @@ fn is_same_state(kind: ConditionType, before: &Condition, after: &Condition) -> 
         && (!is_abnormal
             || (before.reason == after.reason
                 && before.observed_generation == after.observed_generation))
-}
-
-fn shortened(mut message: String) -> String {
-    message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-    message
 }

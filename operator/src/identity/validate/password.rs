@@ -22,7 +22,7 @@ pub(super) fn read(identity: &MailIdentity, secret: &SecretFact) -> Result<Found
     let place = Place::of(identity);
     let own = identity.metadata.name.as_deref().unwrap_or_default();
     if place.reference.name.strip_prefix(SECRET_PREFIX) == Some(own) {
-        return Err(place.refuse(
+        return Err(problem(
             Reason::NameTaken,
             Kind::UserError,
             "spec.credentials.passwordSecretRef names the Secret that the operator itself writes for \
@@ -70,14 +70,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn refuse(&self, reason: Reason, kind: Kind, message: impl Into<String>) -> Problem {
-        Problem {
-            reason,
-            message: message.into(),
-            kind,
-        }
-    }
-
     fn missing(&self) -> Problem {
         let Self { namespace, .. } = self;
         let SecretKeyRef { name, key } = self.reference;
@@ -85,7 +77,7 @@ impl<'a> Place<'a> {
             "there is no Secret {name} in namespace {namespace}: create it, for example with kubectl \
              create secret generic {name} -n {namespace} --from-literal={key}=…"
         );
-        self.refuse(Reason::SecretNotFound, Kind::Waiting, message)
+        problem(Reason::SecretNotFound, Kind::Waiting, message)
     }
 
     fn key_missing(&self, keys: &[&str]) -> Problem {
@@ -106,7 +98,7 @@ impl<'a> Place<'a> {
             "Secret {name} has no key {key}; {there}: name the right one in \
              spec.credentials.passwordSecretRef.key, or add {key} to the Secret"
         );
-        self.refuse(Reason::SecretKeyNotFound, Kind::Waiting, message)
+        problem(Reason::SecretKeyNotFound, Kind::Waiting, message)
     }
 
     /// The password as text that AUTH can carry.
@@ -146,7 +138,7 @@ impl<'a> Place<'a> {
     fn invalid(&self, what: &str) -> Problem {
         let SecretKeyRef { name, key } = self.reference;
         let message = format!("the password in Secret {name}, key {key} {what}");
-        self.refuse(Reason::SecretInvalid, Kind::UserError, message)
+        problem(Reason::SecretInvalid, Kind::UserError, message)
     }
 
     fn rewrite(&self) -> String {
@@ -171,5 +163,13 @@ impl<'a> Place<'a> {
             "the password in Secret {name}, key {key} {edge}, which is sent as it stands: remove it, \
              unless it belongs to the password"
         )]
+    }
+}
+
+fn problem(reason: Reason, kind: Kind, message: impl Into<String>) -> Problem {
+    Problem {
+        reason,
+        message: message.into(),
+        kind,
     }
 }

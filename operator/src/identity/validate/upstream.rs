@@ -72,7 +72,7 @@ fn port_and_security(server: Option<&Server>) -> Result<(u16, Security), Problem
     };
     let security = match (security, port) {
         (Some(crds::Security::StartTls), _) | (None, 587) => Security::StartTls,
-        (Some(crds::Security::ImplicitTls), _) | (None, _) => Security::ImplicitTls,
+        (Some(crds::Security::ImplicitTls) | None, _) => Security::ImplicitTls,
     };
     Ok((port, security))
 }
