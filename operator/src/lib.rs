@@ -13,6 +13,7 @@ pub mod host;
 pub mod identity;
 pub mod inject;
 pub mod leadership;
+pub mod lease;
 pub mod metrics;
 pub mod pods;
 pub mod render;

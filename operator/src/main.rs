@@ -1,12 +1,20 @@
 //! Arguments in, exit code out.
 
+use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
 use zohorelay_crds::manifest;
-use zohorelay_operator::args::{Cli, Command, RunArgs};
-use zohorelay_operator::run;
+use zohorelay_operator::args::{Cli, Command, InjectArgs, RunArgs};
+use zohorelay_operator::inject::{Settings, inject_stream};
+use zohorelay_operator::run::chain;
+use zohorelay_operator::{render, run};
 use zohorelay_process::{exit, harden, telemetry};
+
+/// So that a long list from the API server does not hold an admission up.
+const THREADS: usize = 2;
+/// For names that the system looks up.
+const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -24,9 +32,13 @@ fn main() -> ExitCode {
         Command::Run(args) => start(*args),
         Command::Crds => match manifest::mail_identity_yaml() {
             Ok(yaml) => print(&yaml),
-            Err(error) => fail(exit::SOFTWARE, &run::chain(&error)),
+            Err(error) => fail(exit::SOFTWARE, &chain(&error)),
         },
-        Command::Render(_) | Command::Inject(_) => fail(exit::SOFTWARE, "not built in"),
+        Command::Render(args) => match render::run(&args) {
+            Ok(summary) => print(&summary),
+            Err(error) => fail(error.code(), &chain(&error)),
+        },
+        Command::Inject(args) => inject(&args),
     }
 }
 
@@ -37,7 +49,9 @@ fn start(args: RunArgs) -> ExitCode {
     if let Err(error) = harden::harden() {
         tracing::warn!(%error, "cannot switch core dumps off");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build();
     let runtime = match runtime {
@@ -53,9 +67,28 @@ fn start(args: RunArgs) -> ExitCode {
     code
 }
 
+fn inject(args: &InjectArgs) -> ExitCode {
+    let settings = match Settings::from_args(&args.sidecar) {
+        Ok(settings) => settings,
+        Err(error) => return fail(exit::USAGE, &chain(&error)),
+    };
+    let mut input = String::new();
+    if let Err(error) = std::io::stdin().read_to_string(&mut input) {
+        return fail(1, &format!("reading YAML from stdin: {error}"));
+    }
+    match inject_stream(&input, &settings) {
+        Ok(injected) => {
+            for note in &injected.notes {
+                eprintln!("zohorelay-operator: {note}");
+            }
+            print(&injected.yaml)
+        }
+        Err(error) => fail(1, &chain(&error)),
+    }
+}
+
 /// Writes to stdout. A reader who has seen enough (`| head`) is no fault.
 fn print(text: &str) -> ExitCode {
-    use std::io::Write as _;
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             fail(exit::CANNOT_CREATE, &format!("writing to stdout: {error}"))

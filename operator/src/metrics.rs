@@ -1,6 +1,7 @@
 //! Every metric of the operator.
 
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use zohorelay_crds::v1alpha1::PodCounts;
 
 /// The metrics, registered once.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Metrics {
     pub logins: IntCounterVec,
     /// Reconciliations by result: done, `user_error`, retry.
     pub reconciles: IntCounterVec,
+    /// `MailIdentity` objects that could not be read and were passed over.
+    pub malformed: IntCounter,
     /// Admission answers by result: injected, untouched, refused, malformed.
     pub admissions: IntCounterVec,
     /// When the webhook's certificate ends, in Unix seconds.
@@ -31,10 +34,14 @@ impl Metrics {
             registry.register(Box::new(gauges.clone()))?;
             Ok(gauges)
         };
-        let counters = |name: &str, help: &str| -> prometheus::Result<IntCounterVec> {
+        // Every result exists from the start with 0, so that `increase()` sees the first.
+        let counters = |name: &str, help: &str, results: &[&str]| {
             let counters = IntCounterVec::new(Opts::new(name, help), &["result"])?;
             registry.register(Box::new(counters.clone()))?;
-            Ok(counters)
+            for result in results {
+                counters.with_label_values(&[result]);
+            }
+            prometheus::Result::Ok(counters)
         };
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(name, help)?;
@@ -57,14 +64,25 @@ impl Metrics {
             logins: counters(
                 "zohorelay_operator_logins_total",
                 "Logins tried, by result.",
+                &["ok", "refused", "error"],
             )?,
             reconciles: counters(
                 "zohorelay_operator_reconciles_total",
                 "Reconciliations, by result.",
+                &["done", "user_error", "retry"],
             )?,
+            malformed: {
+                let malformed = IntCounter::new(
+                    "zohorelay_operator_malformed_objects_total",
+                    "MailIdentity objects that could not be read and were passed over.",
+                )?;
+                registry.register(Box::new(malformed.clone()))?;
+                malformed
+            },
             admissions: counters(
                 "zohorelay_operator_admissions_total",
                 "Pods admitted, by result.",
+                &["injected", "untouched", "refused", "malformed"],
             )?,
             webhook_certificate_not_after: gauge(
                 "zohorelay_operator_webhook_certificate_not_after_seconds",
@@ -75,8 +93,73 @@ impl Metrics {
         })
     }
 
+    /// Says how an identity stands.
+    pub fn identity(&self, namespace: &str, identity: &str, ready: bool, pods: PodCounts) {
+        self.identity_ready
+            .with_label_values(&[namespace, identity])
+            .set(i64::from(ready));
+        for (state, count) in states(pods) {
+            self.pods
+                .with_label_values(&[namespace, identity, state])
+                .set(i64::from(count));
+        }
+    }
+
+    /// An identity is gone, and its series with it.
+    pub fn forget(&self, namespace: &str, identity: &str) {
+        // One that has no series is no fault.
+        let _ = self
+            .identity_ready
+            .remove_label_values(&[namespace, identity]);
+        for (state, _) in states(PodCounts::default()) {
+            let _ = self
+                .pods
+                .remove_label_values(&[namespace, identity, state]);
+        }
+    }
+
     /// For `/metrics`.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+}
+
+fn states(pods: PodCounts) -> [(&'static str, i32); 4] {
+    [
+        ("attached", pods.attached),
+        ("missing", pods.missing),
+        ("outdated", pods.outdated),
+        ("current", pods.current),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(metrics: &Metrics) -> String {
+        let families = metrics.registry().gather();
+        prometheus::TextEncoder::new()
+            .encode_to_string(&families)
+            .unwrap()
+    }
+
+    #[test]
+    fn results_exist_from_the_start_and_an_identity_that_is_gone_leaves_no_series() {
+        let metrics = Metrics::new("1").unwrap();
+        let fresh = rendered(&metrics);
+        assert!(fresh.contains("zohorelay_operator_logins_total{result=\"refused\"} 0"));
+        let pods = PodCounts {
+            attached: 3,
+            ..PodCounts::default()
+        };
+        metrics.identity("shop", "billing", true, pods);
+        let busy = rendered(&metrics);
+        assert!(busy.contains(
+            "zohorelay_operator_pods{identity=\"billing\",namespace=\"shop\",state=\"attached\"} 3"
+        ));
+        metrics.forget("shop", "billing");
+        metrics.forget("shop", "billing");
+        assert_eq!(rendered(&metrics), fresh);
     }
 }

@@ -1,12 +1,45 @@
-//! What starts and ends with the process.
+//! `run`: bind everything, say so once, serve until SIGTERM, end in order.
+
+mod leading;
+mod readiness;
 
 use std::error::Error;
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use zohorelay_process::exit;
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use zohorelay_crds::keys;
+use zohorelay_process::admin::{self, Response, Routes};
+use zohorelay_process::{exit, listen, signal};
+use zohorelay_upstream::system_roots;
 
 use crate::args::RunArgs;
+use crate::host::AllowedHosts;
+use crate::identity::Controller;
+use crate::identity::spacing::Spacing;
+use crate::identity::verify::Verifier;
+use crate::inject::Settings;
+use crate::leadership::Leadership;
+use crate::lease::{Candidate, Seat, replica_name};
+use crate::metrics::Metrics;
+use crate::pods::Pods;
+use crate::scope::Scope;
+use crate::webhook::Webhook;
+
+use self::leading::lead;
+use self::readiness::Ready;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// After SIGTERM the webhook goes on for five seconds; then there is nothing left to wait for.
+const LAST_MOMENT: Duration = Duration::from_secs(10);
 
 /// Why the operator does not run, with the exit code.
 #[derive(Debug)]
@@ -23,22 +56,210 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
 /// An error with its causes, in one line.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
+        let said = error.to_string();
+        // kube's errors often say what their cause says again.
+        if !text.ends_with(&said) {
+            let _ = write!(text, ": {said}");
+        }
         cause = error.source();
     }
     text
 }
 
+type Part = Result<&'static str, String>;
+
 /// Runs until SIGTERM or SIGINT.
-#[expect(clippy::unused_async, reason = "the parts are wired one after another")]
-pub async fn run(_args: RunArgs) -> Result<(), Refusal> {
-    Err(Refusal {
-        code: exit::SOFTWARE,
-        message: "nothing to run yet".to_owned(),
+pub async fn run(args: RunArgs) -> Result<(), Refusal> {
+    // kube takes the provider of the process. Somebody may have set it before, in tests.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut signals = signal::Signals::listen().map_err(|error| {
+        Refusal::new(exit::UNAVAILABLE, format!("listening for signals: {error}"))
+    })?;
+    let settings = Settings::from_args(&args.sidecar).map_err(|e| refuse(exit::USAGE, &e))?;
+    let allowed = AllowedHosts::parse(&args.allowed_upstream_hosts)
+        .map_err(|error| refuse(exit::USAGE, &error))?;
+    let client = connect().await?;
+    let metrics = Metrics::new(VERSION).map_err(|error| refuse(exit::SOFTWARE, &error))?;
+    let listener = listen::bind(args.admin).map_err(|error| refuse(exit::UNAVAILABLE, &error))?;
+    let webhook = bind_webhook(&args)?;
+    announce(&listener, webhook.as_ref());
+
+    let (seat, leadership) = Seat::new(metrics.leader.clone());
+    let controller = controller(&args, client.clone(), allowed, &metrics)?;
+    let stop = CancellationToken::new();
+    let mut parts = JoinSet::new();
+    let ready = Ready::new(
+        webhook.as_ref().map(Webhook::readiness),
+        leadership.clone(),
+        controller.clone(),
+    );
+    serve_admin(&mut parts, listener, &metrics, ready);
+    let mut work = JoinSet::new();
+    if let Some(webhook) = webhook {
+        let (leads, token) = (leadership.clone(), stop.clone());
+        let metrics = metrics.clone();
+        let client = client.clone();
+        work.spawn(async move {
+            match webhook.run(client, leads, settings, metrics, token).await {
+                Ok(()) => Ok("serving the webhook"),
+                Err(error) => Err(chain(&error)),
+            }
+        });
+    }
+    campaign(&mut work, &args, &client, seat, leadership, controller, &stop);
+
+    let ended = tokio::select! {
+        signal = signals.recv() => {
+            tracing::info!(signal, "shutting down");
+            None
+        }
+        Some(ended) = work.join_next() => Some(ended),
+        Some(ended) = parts.join_next() => Some(ended),
+    };
+    if let Some(ended) = ended {
+        let what = unexpected_end(ended);
+        tracing::error!(what, "the operator cannot go on");
+        return Err(Refusal::new(exit::SOFTWARE, what));
+    }
+    stop.cancel();
+    let end = async { while work.join_next().await.is_some() {} };
+    tokio::select! {
+        _ = tokio::time::timeout(LAST_MOMENT, end) => {}
+        signal = signals.recv() => tracing::warn!(signal, "ending at once"),
+    }
+    Ok(())
+}
+
+fn refuse(code: u8, error: &dyn Error) -> Refusal {
+    Refusal::new(code, chain(error))
+}
+
+/// The way to the API server, which need not be there yet.
+async fn connect() -> Result<Client, Refusal> {
+    let config = kube::Config::infer().await.map_err(|error| {
+        let why = chain(&error);
+        let message = format!(
+            "finding the API server: {why}; run the operator in a pod, or set KUBECONFIG"
+        );
+        Refusal::new(exit::USAGE, message)
+    })?;
+    Client::try_from(config).map_err(|error| refuse(exit::USAGE, &error))
+}
+
+fn bind_webhook(args: &RunArgs) -> Result<Option<Webhook>, Refusal> {
+    if args.webhook.no_webhook {
+        return Ok(None);
+    }
+    let webhook = Webhook::bind(&args.webhook, &args.operator_namespace);
+    webhook.map(Some).map_err(|error| {
+        let code = match error {
+            crate::webhook::BindError::Listen(_) => exit::UNAVAILABLE,
+            crate::webhook::BindError::Name(_) => exit::USAGE,
+        };
+        refuse(code, &error)
     })
+}
+
+fn announce(admin: &TcpListener, webhook: Option<&Webhook>) {
+    let text = |address: std::io::Result<std::net::SocketAddr>| {
+        address.map_or_else(|_| String::new(), |address| address.to_string())
+    };
+    tracing::info!(
+        version = VERSION,
+        admin = text(admin.local_addr()),
+        webhook = webhook.map(|webhook| text(webhook.local_addr())),
+        "listening"
+    );
+}
+
+fn controller(
+    args: &RunArgs,
+    client: Client,
+    allowed: AllowedHosts,
+    metrics: &Metrics,
+) -> Result<Arc<Controller>, Refusal> {
+    let roots = system_roots().map_err(|error| refuse(exit::SOFTWARE, &error))?;
+    let spacing = Spacing::new(args.login_interval, args.domain_login_interval);
+    let reporter = Reporter {
+        controller: keys::REPORTER.to_owned(),
+        instance: None,
+    };
+    Ok(Arc::new(Controller {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        scope: Scope::from_names(args.watch_namespaces.clone()),
+        allowed,
+        pods: Pods::new(VERSION),
+        verifier: Arc::new(Verifier::new(spacing, roots, metrics.clone())),
+        metrics: metrics.clone(),
+        listed: AtomicBool::new(false),
+    }))
+}
+
+fn serve_admin(parts: &mut JoinSet<Part>, listener: TcpListener, metrics: &Metrics, ready: Ready) {
+    let metrics = metrics.clone();
+    let routes = Routes::new()
+        .get("/metrics", move || Response::metrics(metrics.registry()))
+        .get("/live", || Response::text(200, "ok"))
+        .get("/ready", move || match ready.obstacle() {
+            None => Response::text(200, "ok"),
+            Some(obstacle) => Response::text(503, obstacle),
+        });
+    parts.spawn(async move {
+        admin::serve(listener, routes, CancellationToken::new()).await;
+        Ok("serving the metrics")
+    });
+}
+
+/// Stands for election, and leads when elected. The lease is given up after the work of the leader
+/// has ended, not before.
+fn campaign(
+    work: &mut JoinSet<Part>,
+    args: &RunArgs,
+    client: &Client,
+    seat: Seat,
+    leadership: Leadership,
+    controller: Arc<Controller>,
+    stop: &CancellationToken,
+) {
+    let candidate = Candidate::new(
+        client,
+        &args.operator_namespace,
+        &args.lease,
+        args.replica.clone().unwrap_or_else(replica_name),
+        args.webhook.deployment.clone(),
+    );
+    let give_up = CancellationToken::new();
+    let (token, stop) = (give_up.clone(), stop.clone());
+    work.spawn(async move {
+        candidate.campaign(seat, token).await;
+        Ok("keeping the lease")
+    });
+    work.spawn(async move {
+        let result = lead(controller, leadership, stop).await;
+        give_up.cancel();
+        result.map(|()| "leading")
+    });
+}
+
+fn unexpected_end(ended: Result<Part, JoinError>) -> String {
+    match ended {
+        Ok(Ok(part)) => format!("{part} ended unexpectedly"),
+        Ok(Err(what)) => what,
+        Err(error) => format!("a part of the operator broke: {error}"),
+    }
 }

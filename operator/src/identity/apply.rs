@@ -1,0 +1,110 @@
+//! Writes the rendered Secret and the status. WRITE.
+//!
+//! Each write carries the version that was read, so nobody who is behind writes over somebody who is
+//! ahead.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::Status;
+use kube::{Api, Client, Resource};
+use serde_json::json;
+use zohorelay_crds::keys::FIELD_MANAGER;
+use zohorelay_crds::{MailIdentity, MailIdentityStatus};
+
+use super::validate::Problem;
+
+/// What became of a write.
+#[derive(Debug, PartialEq)]
+pub enum Written {
+    /// It is done.
+    Done,
+    /// The object changed meanwhile: read it again.
+    Behind,
+    /// The namespace is being deleted, or the object is gone: leave it alone.
+    Leaving,
+    /// The API server refuses it, and would again.
+    Refused(Problem),
+}
+
+/// Creates or applies a rendered Secret; our fields win over any other manager's.
+pub async fn apply(client: &Client, namespace: &str, secret: &Secret) -> kube::Result<Written> {
+    let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
+    let name = secret.metadata.name.as_deref().unwrap_or_default();
+    let (verb, result) = if secret.metadata.resource_version.is_some() {
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(secret);
+        ("patch", secrets.patch(name, &params, &patch).await)
+    } else {
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        ("create", secrets.create(&params, secret).await)
+    };
+    match result {
+        Ok(_) => Ok(Written::Done),
+        Err(kube::Error::Api(status)) => refusal(verb, namespace, *status),
+        Err(error) => Err(error),
+    }
+}
+
+fn refusal(verb: &str, namespace: &str, status: Status) -> kube::Result<Written> {
+    if status.is_conflict() || status.is_already_exists() || status.is_not_found() {
+        return Ok(Written::Behind);
+    }
+    if is_terminating(&status) {
+        return Ok(Written::Leaving);
+    }
+    match status.code {
+        403 => Ok(Written::Refused(Problem::forbidden(
+            verb,
+            "secrets",
+            namespace,
+            &status.message,
+        ))),
+        400 | 413 | 422 => Ok(Written::Refused(Problem::api_error(
+            "writing the Secret with the document",
+            &status.message,
+        ))),
+        _ => Err(kube::Error::Api(Box::new(status))),
+    }
+}
+
+/// The API server refuses to create anything in a namespace that is being deleted.
+fn is_terminating(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes
+        .into_iter()
+        .any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+/// Writes the status of `identity` as it was read.
+pub async fn write_status(
+    client: &Client,
+    namespace: &str,
+    identity: &MailIdentity,
+    status: &MailIdentityStatus,
+) -> kube::Result<Written> {
+    let identities = Api::<MailIdentity>::namespaced(client.clone(), namespace);
+    let name = identity.metadata.name.as_deref().unwrap_or_default();
+    let patch = json!({
+        "apiVersion": MailIdentity::api_version(&()),
+        "kind": MailIdentity::kind(&()),
+        "metadata": {
+            "name": name,
+            "uid": identity.metadata.uid,
+            "resourceVersion": identity.metadata.resource_version,
+        },
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match identities
+        .patch_status(name, &params, &Patch::Apply(patch))
+        .await
+    {
+        Ok(_) => Ok(Written::Done),
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(Written::Behind),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Written::Leaving),
+        Err(error) => Err(error),
+    }
+}

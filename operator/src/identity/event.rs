@@ -1,0 +1,137 @@
+//! Which events an identity is worth: one for each change of a condition, none for sameness. PURE.
+
+use kube::runtime::events::{Event, EventType};
+use zohorelay_crds::MailIdentityStatus;
+use zohorelay_crds::v1alpha1::{ConditionType, Reason};
+
+/// The conditions that are told of. The others, Reconciling and Stalled, say the same again.
+const TOLD: [ConditionType; 4] = [
+    ConditionType::Ready,
+    ConditionType::CredentialsVerified,
+    ConditionType::Published,
+    ConditionType::RolledOut,
+];
+
+/// Characters of a note; the API takes 1,024 bytes.
+const NOTE_CHARS: usize = 250;
+
+/// The events for a status that follows another. One reason is told once, by the first condition
+/// that has it.
+pub fn events(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -> Vec<Event> {
+    let mut told: Vec<Event> = Vec::new();
+    for kind in TOLD {
+        let Some((status, reason, message)) = find(after, kind) else {
+            continue;
+        };
+        let earlier = before.and_then(|before| find(before, kind));
+        let is_same = earlier.is_some_and(|(was, why, _)| was == status && why == reason);
+        if is_same || is_quiet(reason) || told.iter().any(|event| event.reason == reason) {
+            continue;
+        }
+        told.push(Event {
+            type_: kind_of(status, reason),
+            reason: reason.to_owned(),
+            note: Some(message.chars().take(NOTE_CHARS).collect()),
+            action: kind.as_str().to_owned(),
+            secondary: None,
+        });
+    }
+    told
+}
+
+fn find(status: &MailIdentityStatus, kind: ConditionType) -> Option<(&str, &str, &str)> {
+    let condition = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())?;
+    Some((&condition.status, &condition.reason, &condition.message))
+}
+
+/// What every identity goes through and nobody needs to be told.
+fn is_quiet(reason: &str) -> bool {
+    [Reason::Pending, Reason::NoPods, Reason::Verifying]
+        .iter()
+        .any(|quiet| quiet.as_str() == reason)
+}
+
+fn kind_of(status: &str, reason: &str) -> EventType {
+    let is_calm = [Reason::Suspended, Reason::PodsOutdated]
+        .iter()
+        .any(|calm| calm.as_str() == reason);
+    if is_calm || (status == "True" && reason != Reason::PublishedUnverified.as_str()) {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn status(conditions: &[(&str, &str, &str, &str)]) -> MailIdentityStatus {
+        let condition = |(type_, status, reason, message): &(&str, &str, &str, &str)| Condition {
+            type_: (*type_).to_owned(),
+            status: (*status).to_owned(),
+            reason: (*reason).to_owned(),
+            message: (*message).to_owned(),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            observed_generation: None,
+        };
+        MailIdentityStatus {
+            conditions: conditions.iter().map(condition).collect(),
+            ..MailIdentityStatus::default()
+        }
+    }
+
+    fn told(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -> Vec<String> {
+        events(before, after)
+            .into_iter()
+            .map(|event| format!("{:?} {} {}", event.type_, event.action, event.reason))
+            .collect()
+    }
+
+    #[test]
+    fn a_reason_that_two_conditions_share_is_told_once() {
+        let refused = status(&[
+            ("Ready", "False", "LoginRefused", "a"),
+            ("CredentialsVerified", "False", "LoginRefused", "a"),
+            ("Stalled", "True", "LoginRefused", "a"),
+        ]);
+        assert_eq!(told(None, &refused), ["Warning Ready LoginRefused"]);
+    }
+
+    #[test]
+    fn the_same_status_and_reason_with_another_message_is_not_told() {
+        let before = status(&[("RolledOut", "False", "PodsOutdated", "3 of 4 pods")]);
+        let after = status(&[("RolledOut", "False", "PodsOutdated", "2 of 4 pods")]);
+        assert!(told(Some(&before), &after).is_empty());
+        assert_eq!(told(None, &after), ["Normal RolledOut PodsOutdated"]);
+    }
+
+    #[test]
+    fn a_new_status_or_a_new_reason_is_told() {
+        let suspended = status(&[("Ready", "True", "Suspended", "")]);
+        let ready = status(&[("Ready", "True", "Published", "")]);
+        let broken = status(&[("Ready", "False", "Published", "")]);
+        assert_eq!(told(Some(&suspended), &ready), ["Normal Ready Published"]);
+        assert_eq!(told(Some(&ready), &broken), ["Warning Ready Published"]);
+    }
+
+    #[test]
+    fn publishing_untried_is_a_warning_though_it_is_ready() {
+        let untried = status(&[("Ready", "True", "PublishedUnverified", "")]);
+        assert_eq!(told(None, &untried), ["Warning Ready PublishedUnverified"]);
+    }
+
+    #[test]
+    fn a_long_message_fits_an_event() {
+        let long = "é".repeat(2000);
+        let after = status(&[("Ready", "False", "InvalidSpec", &long)]);
+        let note = events(None, &after).remove(0).note.unwrap();
+        assert!(note.len() <= 1024 && note.starts_with('é'));
+    }
+}

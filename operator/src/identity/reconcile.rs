@@ -1,0 +1,231 @@
+//! One identity, once.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Resource;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use zohorelay_crds::v1alpha1::ConditionType;
+use zohorelay_crds::{MailIdentity, MailIdentityStatus};
+
+use super::apply::{Written, apply, write_status};
+use super::attempt::Attempt;
+use super::build::{BuildError, rendered_secret};
+use super::decide::{Decision, Rendered, Situation, decide};
+use super::status::{Login, Standing, status};
+use super::validate::{Problem, validate};
+use super::{Controller, dereference, event, verify};
+
+/// An identity is looked at again after that time at the latest, for the sake of a change that no
+/// watch told of.
+const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// When the status could not be written since a newer object is on its way.
+const SOON: Duration = Duration::from_millis(500);
+/// Tries to write a Secret that changes at the same time.
+const TRIES: u32 = 3;
+
+/// Why an identity has to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReconcileError {
+    #[error("reading the Secrets of the identity")]
+    Read(#[source] kube::Error),
+    #[error("writing the Secret with the document")]
+    Apply(#[source] kube::Error),
+    #[error("writing the status")]
+    Status(#[source] kube::Error),
+    #[error("writing the Secret with the document: it changes all the time")]
+    Contended,
+    #[error("writing the Secret with the document: {0}")]
+    Refused(String),
+    #[error("waiting for the API server: no answer in time")]
+    NoAnswer,
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// Brings one identity forward as far as it gets.
+pub(super) async fn reconcile(
+    controller: &Controller,
+    identity: &MailIdentity,
+    object: &ObjectRef<MailIdentity>,
+) -> Result<Action, ReconcileError> {
+    // Being deleted: the garbage collector takes what it owns.
+    if identity.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let reconciliation = Reconciliation {
+        controller,
+        identity,
+        object,
+        namespace: identity.metadata.namespace.as_deref().unwrap_or_default(),
+    };
+    reconciliation.run().await
+}
+
+struct Reconciliation<'a> {
+    controller: &'a Controller,
+    identity: &'a MailIdentity,
+    object: &'a ObjectRef<MailIdentity>,
+    namespace: &'a str,
+}
+
+impl Reconciliation<'_> {
+    async fn run(&self) -> Result<Action, ReconcileError> {
+        for _ in 0..TRIES {
+            let (situation, decision) = self.look().await?;
+            if decision.verify
+                && let Ok(draft) = &situation.draft
+            {
+                self.controller.verifier.ask(self.object, &draft.document);
+            }
+            match self.publish(&situation, &decision).await? {
+                Written::Done => return self.conclude(&decision).await,
+                Written::Leaving => return Ok(Action::await_change()),
+                Written::Behind => {}
+                Written::Refused(problem) => return self.give_up(situation, problem).await,
+            }
+        }
+        Err(ReconcileError::Contended)
+    }
+
+    /// Reads everything, and decides.
+    async fn look(&self) -> Result<(Situation<'_>, Decision), ReconcileError> {
+        let facts = dereference::read(&self.controller.client, self.namespace, self.identity)
+            .await
+            .map_err(ReconcileError::Read)?;
+        let draft = validate(self.identity, &facts.secret, &self.controller.allowed);
+        let (draft, rendered) = match facts.rendered {
+            Ok(rendered) => (draft, rendered),
+            Err(problem) => (Err(problem), Rendered::Absent),
+        };
+        let verifier = &self.controller.verifier;
+        let known = draft
+            .as_ref()
+            .ok()
+            .map(|draft| verifier.look(self.object, draft.attempt_key()));
+        if known.is_none() {
+            verifier.forget(self.object);
+        }
+        let situation = Situation {
+            identity: self.identity,
+            draft,
+            rendered,
+            now: Timestamp::now(),
+            untried_since: known.as_ref().map(|known| known.first_seen),
+            attempt: known.map_or(Attempt::Untried, |known| known.attempt),
+        };
+        let decision = decide(&situation);
+        Ok((situation, decision))
+    }
+
+    async fn publish(
+        &self,
+        situation: &Situation<'_>,
+        decision: &Decision,
+    ) -> Result<Written, ReconcileError> {
+        let Some(publication) = &decision.publish else {
+            return Ok(Written::Done);
+        };
+        let observed = situation.rendered.resource_version();
+        let secret = rendered_secret(self.identity, publication, observed)?;
+        let written = apply(&self.controller.client, self.namespace, &secret)
+            .await
+            .map_err(ReconcileError::Apply)?;
+        if written == Written::Done {
+            tracing::info!(
+                identity = verify::name(self.object),
+                revision = publication.document.revision,
+                verified = publication.verified,
+                "published"
+            );
+        }
+        Ok(written)
+    }
+
+    /// Says why nothing can be written, and tries again later.
+    async fn give_up(
+        &self,
+        mut situation: Situation<'_>,
+        problem: Problem,
+    ) -> Result<Action, ReconcileError> {
+        let message = problem.message.clone();
+        situation.draft = Err(problem);
+        let decision = decide(&situation);
+        self.conclude(&decision).await?;
+        Err(ReconcileError::Refused(message))
+    }
+
+    async fn conclude(&self, decision: &Decision) -> Result<Action, ReconcileError> {
+        let mut requeue = decision
+            .requeue
+            .map_or_else(look_again, |wanted| wanted.min(look_again()));
+        if let Some(standing) = &decision.standing
+            && self.say(standing).await? == Written::Behind
+        {
+            requeue = SOON;
+        }
+        Ok(Action::requeue(requeue))
+    }
+
+    /// Writes the status if it differs, and tells of what changed in it.
+    async fn say(&self, standing: &Standing) -> Result<Written, ReconcileError> {
+        let meta = &self.identity.metadata;
+        let tally = self.controller.pods.tally(
+            self.namespace,
+            &self.object.name,
+            meta.uid.as_deref().unwrap_or_default(),
+            standing.serving.map(|serving| serving.revision),
+        );
+        let before = self.identity.status.as_ref();
+        let generation = meta.generation.unwrap_or_default();
+        let after = status(before, generation, standing, &tally, Timestamp::now());
+        self.count(standing, &after);
+        if before == Some(&after) {
+            return Ok(Written::Done);
+        }
+        let written = write_status(
+            &self.controller.client,
+            self.namespace,
+            self.identity,
+            &after,
+        )
+        .await
+        .map_err(ReconcileError::Status)?;
+        if written == Written::Done {
+            self.tell(before, &after).await;
+        }
+        Ok(written)
+    }
+
+    /// Events are a courtesy: nothing depends on them.
+    async fn tell(&self, before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) {
+        let regarding = self.identity.object_ref(&());
+        for event in event::events(before, after) {
+            if let Err(error) = self.controller.recorder.publish(&event, &regarding).await {
+                tracing::warn!(identity = verify::name(self.object), %error, "writing an event");
+            }
+        }
+    }
+
+    fn count(&self, standing: &Standing, after: &MailIdentityStatus) {
+        let metrics = &self.controller.metrics;
+        let is_user_error = matches!(standing.login, Login::Refused { .. })
+            || standing
+                .obstacle
+                .as_ref()
+                .is_some_and(|obstacle| obstacle.is_stalled);
+        let result = if is_user_error { "user_error" } else { "done" };
+        metrics.reconciles.with_label_values(&[result]).inc();
+        let ready = after.conditions.iter().any(|condition| {
+            condition.type_ == ConditionType::Ready.as_str() && condition.status == "True"
+        });
+        let pods = after.pods.unwrap_or_default();
+        metrics.identity(self.namespace, &self.object.name, ready, pods);
+    }
+}
+
+/// Up to a fifth earlier, so that not all come at once.
+fn look_again() -> Duration {
+    LOOK_AGAIN.mul_f64(1.0 - 0.2 * fastrand::f64())
+}

@@ -1,0 +1,91 @@
+//! What only the leader does. It ends when leadership is lost and begins again with it; what was
+//! learned of logins stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use zohorelay_crds::MailIdentity;
+
+use crate::identity::Controller;
+use crate::leadership::Leadership;
+
+/// What is under way when leadership ends has so long. Whoever comes next begins later than that.
+const END: Duration = Duration::from_secs(3);
+/// Identities that wait to be looked at again.
+const CHANGED: usize = 256;
+
+/// Leads whenever it is this replica's turn, until `stop`. An error names a part that ended though
+/// nobody asked it to.
+pub(super) async fn lead(
+    controller: Arc<Controller>,
+    mut leadership: Leadership,
+    stop: CancellationToken,
+) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = leadership.acquired() => {}
+        }
+        let term = stop.child_token();
+        let mut parts = begin(&controller, &leadership, &term);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = leadership.lost() => {}
+            Some(ended) = parts.join_next() => return Err(unexpected(ended)),
+        }
+        term.cancel();
+        let end = async { while parts.join_next().await.is_some() {} };
+        if timeout(END, end).await.is_err() {
+            parts.shutdown().await;
+        }
+    }
+}
+
+fn begin(
+    controller: &Arc<Controller>,
+    leadership: &Leadership,
+    term: &CancellationToken,
+) -> JoinSet<&'static str> {
+    let (changed, news) = mpsc::channel::<ObjectRef<MailIdentity>>(CHANGED);
+    let mut parts = JoinSet::new();
+    let (identities, token) = (controller.clone(), term.clone());
+    parts.spawn(async move {
+        identities.run(news, token).await;
+        "reconciling identities"
+    });
+    let (pods, token) = (controller.pods.clone(), term.clone());
+    let (client, scope) = (controller.client.clone(), controller.scope.clone());
+    let (recorder, pods_changed) = (controller.recorder.clone(), changed.clone());
+    parts.spawn(async move {
+        pods.watch(client, scope, pods_changed, recorder, token)
+            .await;
+        "watching pods"
+    });
+    let (pods, token, leads) = (controller.pods.clone(), term.clone(), leadership.clone());
+    parts.spawn(async move {
+        pods.read_summaries(leads, token).await;
+        "asking the sidecars"
+    });
+    let (verifier, token, leads) = (
+        controller.verifier.clone(),
+        term.clone(),
+        leadership.clone(),
+    );
+    parts.spawn(async move {
+        verifier.run(&leads, &changed, &token).await;
+        "trying logins"
+    });
+    parts
+}
+
+fn unexpected(ended: Result<&'static str, JoinError>) -> String {
+    match ended {
+        Ok(part) => format!("{part} ended unexpectedly"),
+        Err(error) => format!("a part of the operator broke: {error}"),
+    }
+}
