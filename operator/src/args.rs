@@ -136,6 +136,10 @@ pub struct RunArgs {
 /// Flags about the webhook.
 #[derive(Args, Clone, Debug)]
 pub struct WebhookArgs {
+    /// Runs without the webhook: pods get the sidecar by `zohorelay-operator inject` only.
+    #[arg(long, env = "ZOHORELAY_NO_WEBHOOK")]
+    pub no_webhook: bool,
+
     /// Address of the webhook; [::] falls back to 0.0.0.0.
     #[arg(
         long,
