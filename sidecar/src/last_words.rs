@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::log;
+use crate::log::chain;
 use crate::roster::Roster;
 use crate::shutdown::Shutdown;
 use crate::tally::LastFailure;
@@ -77,7 +77,7 @@ impl LastWords {
             return;
         }
         if let Err(error) = std::fs::write(&self.path, render(roster)) {
-            tracing::warn!(error = %log::chain(&error), "cannot write the termination log");
+            tracing::warn!(error = %chain(&error), "cannot write the termination log");
         }
     }
 }

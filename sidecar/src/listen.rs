@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::answer;
 use crate::hang_up::hang_up;
-use crate::log;
+use crate::log::chain;
 use crate::session::Session;
 use crate::sidecar::Sidecar;
 
@@ -43,7 +43,7 @@ pub async fn accept(listener: TcpListener, room: Room, sidecar: Arc<Sidecar>) {
         match accepted {
             Ok((socket, _)) => welcome(socket, &room, &sidecar),
             Err(error) => {
-                tracing::warn!(error = %log::chain(&error), "cannot accept a connection");
+                tracing::warn!(error = %chain(&error), "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -58,7 +58,7 @@ fn welcome(socket: TcpStream, room: &Room, sidecar: &Arc<Sidecar>) {
     sidecar.clone().tasks.spawn(async move {
         sidecar.metrics.sessions.inc();
         if let Err(error) = serve(socket, sidecar.clone()).await {
-            tracing::debug!(error = %log::chain(&error), "session ended");
+            tracing::debug!(error = %chain(&error), "session ended");
         }
         sidecar.metrics.sessions.dec();
         drop(permit);

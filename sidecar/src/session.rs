@@ -27,7 +27,7 @@ use crate::calendar::CalendarScanner;
 use crate::hang_up::hang_up;
 use crate::header::HeaderBlock;
 use crate::identity::{Active, Identity, State};
-use crate::log;
+use crate::log::chain;
 use crate::metrics::LateReply;
 use crate::outcome::{Local, Outcome};
 use crate::policy;
@@ -221,7 +221,7 @@ impl Session {
         }
         intake.calendar.scan(content);
         if let Err(error) = intake.body.append(content).await {
-            tracing::warn!(error = %log::chain(&error), "no room for a large mail");
+            tracing::warn!(error = %chain(&error), "no room for a large mail");
             content.clear();
             intake.spoil(Local::Spool);
         }
