@@ -1,0 +1,110 @@
+//! Ends what was started when this program is gone, however it went.
+//!
+//! A static is never dropped, and a killed program drops nothing. So a shell waits on a pipe whose
+//! other end only this program holds: when it closes, the shell ends the processes that it was told of
+//! and takes the folder away. (`PR_SET_PDEATHSIG` would not do: it fires when the *thread* that started
+//! a process ends, and each test has a thread of its own.)
+
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+pids=
+keep=$2
+while read -r word pid; do
+  case $word in
+    watch) pids="$pids $pid" ;;
+    forget) left=; for p in $pids; do [ "$p" = "$pid" ] || left="$left $p"; done; pids=$left ;;
+    keep) keep=true ;;
+  esac
+done
+[ -z "$pids" ] || kill -9 $pids
+[ "$keep" = true ] || rm -rf "$1" || { sleep 1; rm -rf "$1"; }
+"#;
+
+/// The shell and our end of its pipe.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    shell: Child,
+    pipe: Mutex<Option<ChildStdin>>,
+}
+
+impl Guardian {
+    pub(super) fn start(folder: &Path, keep: bool) -> io::Result<Self> {
+        let mut shell = Command::new("sh")
+            .args(["-c", SCRIPT, "guardian"])
+            .arg(folder)
+            .arg(keep.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C goes to the group of the program in front.
+            .process_group(0)
+            .spawn()?;
+        let pipe = Mutex::new(shell.stdin.take());
+        Ok(Self { shell, pipe })
+    }
+
+    pub(super) fn watch(&self, pid: u32) {
+        self.say(&format!("watch {pid}\n"));
+    }
+
+    /// Before the id can be somebody else's.
+    pub(super) fn forget(&self, pid: u32) {
+        self.say(&format!("forget {pid}\n"));
+    }
+
+    pub(super) fn keep_folder(&self) {
+        self.say("keep\n");
+    }
+
+    /// A guardian that is gone cannot be helped: its end of the pipe is closed.
+    fn say(&self, line: &str) {
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipe) = pipe.as_mut() {
+            let _ = pipe.write_all(line.as_bytes());
+        }
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        self.pipe
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let _ = self.shell.wait();
+    }
+}
+
+/// A process that does not outlive this program; dropped when the process has ended by itself.
+#[derive(Debug)]
+pub struct Guard {
+    guardian: Arc<Guardian>,
+    pid: u32,
+}
+
+impl Guard {
+    pub(super) fn new(guardian: &Arc<Guardian>, pid: u32) -> Self {
+        guardian.watch(pid);
+        Self {
+            guardian: guardian.clone(),
+            pid,
+        }
+    }
+
+    /// The process' id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.guardian.forget(self.pid);
+    }
+}
