@@ -41,8 +41,9 @@ bench: ## Measure speed and size (release build), side by side with sending stra
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .PHONY: crds
-crds: ## Write crds/manifests/ from the types in crds/src
-	cargo run --locked --quiet -p zohorelay-operator -- crds > target/crds.yaml && mv target/crds.yaml crds/manifests/mailidentities.zohorelay.dev.yaml
+crds: ## Write crds/manifests/, and the chart's copy, from the types in crds/src
+	cargo run --locked --quiet -p zohorelay-operator -- crds > target/crds.yaml
+	tee crds/manifests/mailidentities.zohorelay.dev.yaml < target/crds.yaml > charts/zohorelay/files/mailidentities.zohorelay.dev.yaml
 
 .PHONY: fmt
 fmt: ## Format the code

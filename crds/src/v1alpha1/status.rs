@@ -79,7 +79,7 @@ pub struct RefusedCredential {
     /// When it was refused.
     pub at: Time,
     /// The reply code, for example 535.
-    #[schemars(range(min = 200, max = 599))]
+    #[schemars(range(min = 0, max = 999))]
     pub code: i32,
 }
 
