@@ -120,3 +120,6 @@ impl Pods {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

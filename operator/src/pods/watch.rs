@@ -57,7 +57,7 @@ fn take(shared: &Shared, range: &Range, event: Event<SlimPod>) {
     match event {
         Event::Init => shared.lock().index.begin_list(range),
         Event::InitApply(pod) | Event::Apply(pod) => {
-            shared.change(now, |index| index.see(range, name(&pod), pod.sighting()))
+            shared.change(now, |index| index.see(range, name(&pod), pod.sighting()));
         }
         Event::Delete(pod) => shared.change(now, |index| index.remove(&name(&pod))),
         Event::InitDone => shared.end_list(now, range),
@@ -98,11 +98,12 @@ impl Trouble {
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
+    use watcher::Error;
     match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.is_forbidden(),
-        watcher::Error::WatchError(status) => status.is_forbidden(),
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status))
+        | Error::WatchError(status) => status.is_forbidden(),
         _ => false,
     }
 }
