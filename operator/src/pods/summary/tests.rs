@@ -163,7 +163,7 @@ async fn what_is_no_page_is_no_summary() {
         );
         assert!(malformed, "{text:?} {answer:?}");
     }
-    let early = format!("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{{}}");
+    let early = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}";
     let early = answer_of(early).await;
     assert!(matches!(
         early,
