@@ -1,10 +1,15 @@
 //! Actors and the judge for suites that run real processes with real TLS.
 //!
 //! - [`sidecar`]: a `zohorelay-sidecar` process with its folders, documents and metrics
+//! - [`operator`]: a `zohorelay-operator` process at a control plane
+//! - [`objects`]: namespaces, YAML applied, and waiting for an object by watching it
+//! - [`webhook`]: the webhook of a chart, registered on loopback
+//! - [`judge`]: what kstatus and Argo CD make of an object
 //! - [`document`]: documents as an operator renders them
 //! - [`app`]: an SMTP client that says exactly what it is told, for what no library would send
 //! - [`kubelet`]: the volume of an identity as the kubelet writes it
 //! - [`memory`]: how much memory a process has
+//! - [`program`]: any process with a log
 //! - [`metrics`]: the text of `/metrics`, read
 //! - [`ledger`]: what apps were told against what the upstream took
 //! - [`tap`]: what a client put on the wire, kept
@@ -18,9 +23,14 @@
 
 pub mod app;
 pub mod document;
+pub mod judge;
 pub mod kubelet;
 pub mod ledger;
 pub mod memory;
 pub mod metrics;
+pub mod objects;
+pub mod operator;
+pub mod program;
 pub mod sidecar;
 pub mod tap;
+pub mod webhook;

@@ -2,22 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::process::ExitStatus;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use tokio::process::Command;
 
 use crate::metrics::Metrics;
-
-/// Patience with a process; only ever waited out by a test that fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub use crate::program::get;
+use crate::program::{self, Program};
 
 /// How to start one.
 #[derive(Clone, Debug)]
@@ -52,7 +46,7 @@ impl Options {
 /// A running sidecar; killed when dropped.
 #[derive(Debug)]
 pub struct Sidecar {
-    child: Child,
+    program: Program,
     folder: TempDir,
     /// SMTP on 127.0.0.1.
     pub smtp: SocketAddr,
@@ -60,21 +54,11 @@ pub struct Sidecar {
     pub admin: SocketAddr,
     /// `/status`.
     pub page: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
-    lines: watch::Receiver<usize>,
 }
 
 /// The program under test: the one that cargo built beside this test, or `ZOHORELAY_SIDECAR`.
 pub fn program() -> PathBuf {
-    if let Some(path) = std::env::var_os("ZOHORELAY_SIDECAR") {
-        return path.into();
-    }
-    let me = std::env::current_exe().expect("a path of this program");
-    let folders = me.ancestors().skip(1);
-    let found = folders
-        .map(|folder| folder.join("zohorelay-sidecar"))
-        .find(|path| path.is_file());
-    found.expect("zohorelay-sidecar is not built: run `cargo build --workspace` first")
+    program::built("zohorelay-sidecar", "ZOHORELAY_SIDECAR")
 }
 
 impl Sidecar {
@@ -111,41 +95,21 @@ impl Sidecar {
                     .iter()
                     .flat_map(|name| ["--identity", name]),
             )
-            .args(&options.flags)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().context("starting the sidecar")?;
-        let stderr = child.stderr.take().context("its log")?;
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (sender, lines) = watch::channel(0);
-        tokio::spawn(collect(BufReader::new(stderr), log.clone(), sender));
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (smtp, admin, page) = (unknown, unknown, unknown);
-        let mut sidecar = Self {
-            child,
+            .args(&options.flags);
+        let mut program = Program::start("the sidecar", command)?;
+        let line = program.listening().await?;
+        Ok(Self {
+            program,
             folder,
-            smtp,
-            admin,
-            page,
-            log,
-            lines,
-        };
-        let line = sidecar
-            .logged(|line| line["message"] == "listening")
-            .await?;
-        let address = |field: &str| -> Result<SocketAddr> {
-            let text = line[field].as_str().and_then(|text| text.split(' ').next());
-            Ok(text.context("an address in the log line")?.parse()?)
-        };
-        (sidecar.smtp, sidecar.admin, sidecar.page) =
-            (address("smtp")?, address("admin")?, address("page")?);
-        Ok(sidecar)
+            smtp: program::address(&line, "smtp")?,
+            admin: program::address(&line, "admin")?,
+            page: program::address(&line, "page")?,
+        })
     }
 
     /// Process id.
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.program.pid()
     }
 
     /// Its folder, with `identities`, `spool` and `termination-log`.
@@ -168,59 +132,22 @@ impl Sidecar {
 
     /// Everything it logged so far.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().expect("no panic").clone()
+        self.program.log()
     }
 
     /// Waits for a log line (also among those that came already).
     pub async fn logged(&mut self, fits: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut seen = 0;
-        let wait = async {
-            loop {
-                let log = self.log();
-                for line in &log[seen..] {
-                    if let Ok(line) = serde_json::from_str::<Value>(line)
-                        && fits(&line)
-                    {
-                        return Ok(line);
-                    }
-                }
-                seen = log.len();
-                if self.lines.wait_for(|count| *count > seen).await.is_err() {
-                    bail!("the sidecar ended; its log:\n{}", log.join("\n"));
-                }
-            }
-        };
-        match tokio::time::timeout(PATIENCE, wait).await {
-            Ok(line) => line,
-            Err(_) => bail!("no such log line; the log:\n{}", self.log().join("\n")),
-        }
+        self.program.logged(fits).await
     }
 
     /// The metrics now.
     pub async fn metrics(&self) -> Result<Metrics> {
-        Ok(Metrics::parse(&get(self.admin, "/metrics").await?.1))
+        program::metrics(self.admin).await
     }
 
-    /// Waits until the metrics fit. They are read again each time that the sidecar logs, and at
-    /// short intervals, since not each change is logged.
+    /// Waits until the metrics fit.
     pub async fn metrics_when(&self, fits: impl Fn(&Metrics) -> bool) -> Result<Metrics> {
-        let mut lines = self.lines.clone();
-        let wait = async {
-            loop {
-                let metrics = self.metrics().await?;
-                if fits(&metrics) {
-                    return Ok(metrics);
-                }
-                let _ = tokio::time::timeout(Duration::from_millis(50), lines.changed()).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, wait).await {
-            Ok(metrics) => metrics,
-            Err(_) => bail!(
-                "the metrics never fitted; the log:\n{}",
-                self.log().join("\n")
-            ),
-        }
+        self.program.metrics_when(self.admin, fits).await
     }
 
     /// `/status`, as JSON.
@@ -230,51 +157,17 @@ impl Sidecar {
 
     /// Sends a signal, by its name as `kill` knows it.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let pid = self.pid().to_string();
-        // The shell's own: a minimal Debian has no program of that name.
-        let status = std::process::Command::new("sh")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid])
-            .status()?;
-        if !status.success() {
-            bail!("kill -s {name} {pid}: {status}");
-        }
-        Ok(())
+        self.program.signal(name)
     }
 
     /// SIGKILL, at once; [`Sidecar::ended`] waits for its end.
     pub fn kill(&mut self) -> Result<()> {
-        Ok(self.child.start_kill()?)
+        self.program.kill()
     }
 
     /// Waits for its end.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
-        Ok(tokio::time::timeout(PATIENCE, self.child.wait()).await??)
-    }
-}
-
-/// `GET path`: status code and body.
-pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
-    let mut socket = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("an HTTP answer")?;
-    let code = head.split(' ').nth(1).context("a status code")?.parse()?;
-    Ok((code, body.to_owned()))
-}
-
-async fn collect(
-    mut stderr: BufReader<impl tokio::io::AsyncRead + Unpin>,
-    log: Arc<Mutex<Vec<String>>>,
-    lines: watch::Sender<usize>,
-) {
-    let mut line = String::new();
-    while matches!(stderr.read_line(&mut line).await, Ok(1..)) {
-        let mut log = log.lock().expect("no panic");
-        log.push(line.trim_end().to_owned());
-        line.clear();
-        lines.send_replace(log.len());
+        self.program.ended().await
     }
 }
 

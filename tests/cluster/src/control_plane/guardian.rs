@@ -108,3 +108,42 @@ impl Drop for Guard {
         self.guardian.forget(self.pid);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("600").spawn().unwrap()
+    }
+
+    #[test]
+    fn what_is_watched_ends_with_the_program_and_what_is_forgotten_goes_on() {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let guardian = Arc::new(Guardian::start(&folder, false).unwrap());
+        let (mut watched, mut forgotten) = (sleeper(), sleeper());
+        let guard = Guard::new(&guardian, watched.id());
+        drop(Guard::new(&guardian, forgotten.id()));
+
+        // As the end of this program does, close the pipe and nothing else.
+        guardian.pipe.lock().unwrap().take();
+        assert_eq!(watched.wait().unwrap().signal(), Some(9));
+        drop(guard);
+        drop(guardian);
+        assert!(!folder.exists());
+        assert!(forgotten.try_wait().unwrap().is_none());
+        forgotten.kill().unwrap();
+        forgotten.wait().unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_to_be_kept_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let guardian = Guardian::start(folder.path(), false).unwrap();
+        guardian.keep_folder();
+        drop(guardian);
+        assert!(folder.path().exists());
+    }
+}

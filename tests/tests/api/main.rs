@@ -1,0 +1,25 @@
+//! The operator at a real API server: etcd, kube-apiserver and kube-controller-manager on loopback.
+//!
+//! What the other suites stand on:
+//!
+//! - [`control_plane`]: it behaves as a cluster does
+//! - [`proxy`]: it misbehaves as it is told
+//! - [`judges`]: kstatus and Argo CD have their say
+//! - [`loopback`]: nobody else can reach any of it
+//! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
+//!
+//! All share one control plane; each test has a namespace of its own. `make test-api` builds what is
+//! needed and runs them; tests/cluster/README.md says what there is to write one with.
+
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp, // metrics count
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod control_plane;
+mod judges;
+mod loopback;
+mod pods;
+mod proxy;
