@@ -4,11 +4,15 @@
 //! `ZOHORELAY_BLESS=1 cargo test -p zohorelay-operator --test inject` writes the outputs anew; look at
 //! the difference before you commit it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use zohorelay_operator::args::{Cli, Command};
+use zohorelay_operator::inject::decide::{ANNOTATIONS, LEAST, MAX_IDENTITIES, MAX_LOG_BYTES};
 use zohorelay_operator::inject::{InjectError, Settings, inject_stream};
 
 const IMAGE: &str = "--sidecar-image=registry.example.com/zohorelay-sidecar:0.1.0";
@@ -45,7 +49,7 @@ fn inject(input: &str) -> String {
     let said = |kind: &str, lines: Vec<String>| -> String {
         lines
             .iter()
-            .map(|line| format!("# {kind}: {line}\n"))
+            .flat_map(|line| ["# ", kind, ": ", line, "\n"])
             .collect()
     };
     match inject_stream(input, &settings(input)) {
@@ -104,4 +108,65 @@ fn no_output_is_without_its_input() {
             );
         }
     }
+}
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// Every word that begins with our prefix.
+fn keys_in(text: &str) -> BTreeSet<&str> {
+    let legal = |c: char| c.is_ascii_lowercase() || c == '-';
+    text.match_indices("zohorelay.dev/")
+        .map(|(at, prefix)| {
+            let name = &text[at + prefix.len()..];
+            let end = name.find(|c| !legal(c)).unwrap_or(name.len());
+            &text[at..at + prefix.len() + end]
+        })
+        .filter(|key| !key.ends_with('/'))
+        .collect()
+}
+
+/// The constants of `crds/src/keys.rs` whose documentation says that they are for pods.
+fn keys_of_pods(source: &str) -> BTreeSet<&str> {
+    let lines: Vec<&str> = source.lines().collect();
+    let documented = lines.windows(2).filter(|pair| {
+        [
+            "/// Annotation of a pod",
+            "/// Annotation of an injected pod",
+            "/// Label of a pod",
+        ]
+        .iter()
+        .any(|start| pair[0].starts_with(start))
+    });
+    documented
+        .map(|pair| pair[1].split('"').nth(1).unwrap())
+        .collect()
+}
+
+#[test]
+fn every_label_and_annotation_of_pods_stands_in_attach_md_and_no_other() {
+    let source = read("crds/src/keys.rs");
+    let known = keys_of_pods(&source);
+    assert!(known.is_superset(&BTreeSet::from(ANNOTATIONS)), "{known:?}");
+    assert_eq!(known.len(), ANNOTATIONS.len() + 2);
+    assert_eq!(keys_in(&read("docs/attach.md")), known);
+}
+
+#[test]
+fn the_bounds_in_attach_md_are_those_of_the_program() {
+    let text = read("docs/attach.md");
+    let row = |key: &str| {
+        let start = format!("| `{key}` |");
+        text.lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap()
+            .to_owned()
+    };
+    for (key, least) in LEAST {
+        assert!(row(key).contains(&format!("at least `{least}`")), "{key}");
+    }
+    assert!(row(ANNOTATIONS[0]).contains(&format!("1 to {MAX_IDENTITIES} names")));
+    assert!(row("zohorelay.dev/log").contains(&format!("at most {MAX_LOG_BYTES} bytes")));
 }

@@ -5,11 +5,13 @@ use zohorelay_crds::keys;
 
 use super::decide::Request;
 use super::pod::Pod;
-use super::resources::resources;
+use super::resources::{limits_disk, resources};
 use super::settings::Settings;
 
 /// What all mails under way may take of the spool.
 const SPOOL_BYTES: &str = "1Gi";
+/// The same where the pod's disk is limited: nine mails of the largest size.
+pub const SHARED_SPOOL_BYTES: &str = "384Mi";
 
 /// Our container: a native sidecar (KEP-753) that passes Pod Security *restricted*.
 ///
@@ -20,7 +22,7 @@ pub fn container(pod: &Pod<'_>, request: &Request, settings: &Settings) -> Value
         "name": keys::CONTAINER,
         "image": settings.image,
         "restartPolicy": "Always",
-        "args": args(request, settings),
+        "args": args(pod, request, settings),
         "lifecycle": {"postStart": {"exec": {"command": [keys::SIDECAR_PROGRAM, "wait"]}}},
         "ports": [{
             "name": keys::ADMIN_PORT_NAME,
@@ -43,7 +45,12 @@ pub fn container(pod: &Pod<'_>, request: &Request, settings: &Settings) -> Value
 
 /// Every flag whose variable something else might set: a Service named zohorelay-smtp becomes
 /// `ZOHORELAY_SMTP_PORT` in each pod of its namespace.
-fn args(request: &Request, settings: &Settings) -> Vec<String> {
+fn args(pod: &Pod<'_>, request: &Request, settings: &Settings) -> Vec<String> {
+    let spool_bytes = if limits_disk(pod) {
+        SHARED_SPOOL_BYTES
+    } else {
+        SPOOL_BYTES
+    };
     let mut args = vec![
         "run".to_owned(),
         format!("--identities={}", keys::IDENTITIES_PATH),
@@ -54,7 +61,7 @@ fn args(request: &Request, settings: &Settings) -> Vec<String> {
         format!("--admin=[::]:{}", keys::ADMIN_PORT),
         format!("--page=127.0.0.1:{}", keys::PAGE_PORT),
         format!("--spool={}", keys::SPOOL_PATH),
-        format!("--spool-bytes={SPOOL_BYTES}"),
+        format!("--spool-bytes={spool_bytes}"),
     ]);
     if request.accept_any_login {
         args.push("--accept-any-login".to_owned());

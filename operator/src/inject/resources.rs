@@ -9,9 +9,10 @@ use super::settings::Settings;
 
 /// What the kubelet writes for us beside the spool: logs.
 const DISK_REQUEST: &str = "32Mi";
-/// The spool's 1Gi and 128Mi of logs. A pod's limit is the sum of its containers', and the spool
-/// counts against it: without a share of its own a full spool would evict the app.
-const DISK_LIMIT: &str = "1152Mi";
+/// [`super::container::SHARED_SPOOL_BYTES`] and 128Mi of logs. A pod's limit is the sum of its
+/// containers', and the spool counts against it: without a share of its own a full spool would evict
+/// the app.
+const DISK_LIMIT: &str = "512Mi";
 /// Where a limit must be and nobody says which: at 10m the container runtime alone takes seconds to
 /// start us, and the postStart hook waits for ten.
 const LEAST_CPU_LIMIT: &str = "100m";
@@ -61,7 +62,7 @@ pub fn resources(pod: &Pod<'_>, request: &Request, settings: &Settings) -> Value
         put(&mut limits, name, amounts.limit);
     }
     requests.insert(DISK.to_owned(), json!(DISK_REQUEST));
-    if pod.all_containers().any(|c| has(c, "limits", DISK)) {
+    if limits_disk(pod) {
         limits.insert(DISK.to_owned(), json!(DISK_LIMIT));
     }
     if limits.is_empty() {
@@ -124,6 +125,11 @@ fn is_guaranteed(pod: &Pod<'_>) -> bool {
             limit.is_some() && levels
         })
     })
+}
+
+/// Whether the kubelet evicts the pod for what it has on disk.
+pub(super) fn limits_disk(pod: &Pod<'_>) -> bool {
+    pod.all_containers().any(|c| has(c, "limits", DISK))
 }
 
 fn every_container(pod: &Pod<'_>, holds: impl Fn(&Value) -> bool) -> bool {

@@ -142,7 +142,7 @@ fn a_limit_of_the_disk_leaves_room_for_the_spool() {
     let pod = with(json!({"limits": {"ephemeral-storage": "1Gi"}}), &[]);
     assert_eq!(
         of(&pod, &settings())["limits"]["ephemeral-storage"],
-        "1152Mi"
+        "512Mi"
     );
 }
 

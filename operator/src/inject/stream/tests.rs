@@ -68,7 +68,7 @@ fn injected_again_nothing_changes() {
 fn the_items_of_a_list_are_injected_too() {
     let items: String = DEPLOYMENT
         .lines()
-        .map(|line| format!("    {line}\n"))
+        .flat_map(|line| ["    ", line, "\n"])
         .collect();
     let list = format!("apiVersion: v1\nkind: List\nitems:\n  -\n{items}  - {{kind: Service}}\n");
     let result = injected(&list);
