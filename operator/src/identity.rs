@@ -7,7 +7,6 @@
 
 pub mod apply;
 pub mod attempt;
-pub mod backoff;
 pub mod build;
 pub mod decide;
 pub mod dereference;

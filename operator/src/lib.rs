@@ -9,6 +9,7 @@
 //! - [`leadership`], [`scope`], [`metrics`]: what these share
 
 pub mod args;
+pub mod backoff;
 pub mod host;
 pub mod identity;
 pub mod inject;

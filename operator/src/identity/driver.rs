@@ -17,10 +17,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use zohorelay_crds::MailIdentity;
 
-use super::backoff::Backoff;
 use super::reconcile::{ReconcileError, reconcile};
 use super::watch::{self, Seen};
 use super::{Controller, verify};
+use crate::backoff::Backoff;
 use crate::run::chain;
 
 /// Identities that are reconciled at a time.

@@ -17,8 +17,8 @@ use zohorelay_crds::MailIdentity;
 use zohorelay_upstream::{Class, Failure};
 
 use super::attempt::{Attempt, AttemptKey};
-use super::backoff::Backoff;
 use super::spacing::Spacing;
+use crate::backoff::Backoff;
 
 /// Between two tries of a login without a verdict.
 const UNHEARD: Backoff = Backoff {
@@ -266,3 +266,6 @@ impl Entry {
         self.not_before = Some(now + UNHEARD.delay(self.failures, chance));
     }
 }
+
+#[cfg(test)]
+mod tests;

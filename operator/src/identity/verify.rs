@@ -201,3 +201,6 @@ pub fn name(identity: &ObjectRef<MailIdentity>) -> String {
     let namespace = identity.namespace.as_deref().unwrap_or_default();
     format!("{namespace}/{}", identity.name)
 }
+
+#[cfg(test)]
+mod tests;

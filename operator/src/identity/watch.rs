@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use zohorelay_crds::MailIdentity;
 
 use super::build::secret_name;
+use crate::backoff;
 use crate::metrics::Metrics;
 use crate::run::chain;
 
@@ -29,8 +30,7 @@ pub fn identities(
     writer: Writer<MailIdentity>,
     metrics: Metrics,
 ) -> impl Stream<Item = Seen> + Send {
-    let events = watcher(api, watcher::Config::default().page_size(PAGE))
-        .default_backoff()
+    let events = backoff::of_watch(watcher(api, watcher::Config::default().page_size(PAGE)))
         .filter_map(move |event| std::future::ready(readable(event, &metrics)));
     reflector::reflector(writer, events.map(Ok))
         .filter_map(|event| std::future::ready(event.ok().and_then(seen)))
@@ -96,8 +96,7 @@ pub fn secrets(
     api: Api<PartialObjectMeta<Secret>>,
     identities: Store<MailIdentity>,
 ) -> impl Stream<Item = ObjectRef<MailIdentity>> + Send {
-    watcher(api, watcher::Config::default().page_size(PAGE))
-        .default_backoff()
+    backoff::of_watch(watcher(api, watcher::Config::default().page_size(PAGE)))
         .touched_objects()
         .filter_map(|secret| {
             let secret = secret.inspect_err(|error| report("Secrets", error));
