@@ -1,5 +1,8 @@
 //! What makes two logins the same, and what is known of one.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -131,23 +134,33 @@ impl Attempt {
             .reply
             .as_ref()
             .map(zohorelay_smtp::reply::Reply::code);
-        match (failure.class, code) {
-            (class, Some(code)) if is_verdict(failure, key) => Self::Refused {
+        match (code, earlier) {
+            (Some(code), _) if is_verdict(failure, key) => Self::Refused {
                 at: now,
                 code,
-                class,
+                class: failure.class,
                 text,
             },
-            (class, _) => Self::Unheard {
+            // The last verdict holds, and the next try is as far off as after it.
+            (_, Self::Refused { .. }) => earlier.refused_again(now),
+            _ => Self::Unheard {
                 since: match earlier {
                     Self::Unheard { since, .. } => *since,
                     _ => now,
                 },
-                class,
+                class: failure.class,
                 stage: failure.stage,
                 text,
             },
         }
+    }
+
+    fn refused_again(&self, now: Timestamp) -> Self {
+        let mut again = self.clone();
+        if let Self::Refused { at, .. } = &mut again {
+            *at = now;
+        }
+        again
     }
 }
 

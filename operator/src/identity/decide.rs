@@ -1,9 +1,13 @@
 //! The one place that knows what is to be done for an identity.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod login;
 mod publication;
 mod remedy;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -95,12 +95,13 @@ pub fn status(
         Some(condition::condition(kind, &said, generation, earlier, now))
     });
     let counted = previous.and_then(|status| status.pods);
+    let revision = standing.serving.map(|serving| serving.revision);
+    let revision = revision.and_then(|revision| i64::try_from(revision).ok());
     MailIdentityStatus {
         observed_generation: Some(generation),
         server: standing.server.clone(),
-        revision: standing
-            .serving
-            .and_then(|serving| i64::try_from(serving.revision).ok()),
+        // Kept where the rendered Secret is lost: the next revision must be above it.
+        revision: revision.or(previous.and_then(|status| status.revision)),
         credential: Some(standing.credential.clone())
             .filter(|credential| *credential != CredentialStatus::default()),
         pods: if pods.listed {

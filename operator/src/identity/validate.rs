@@ -1,8 +1,12 @@
 //! From a spec and its Secret to a document, or to the one thing that a person must do.
 
 mod anchors;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod password;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::collections::BTreeMap;

@@ -35,7 +35,7 @@ impl Situation<'_> {
             address: self.identity.spec.address.clone(),
             suspended: draft.document.suspend,
             serving,
-            login: self.login(draft, verdict),
+            login: self.login(draft, verdict, serving),
             obstacle: None,
             credential: self.credential_status(draft, verdict, is_current, is_verified),
         }
@@ -79,7 +79,7 @@ impl Situation<'_> {
         written.or(published.map(|published| (&published.document, published.verified)))
     }
 
-    fn login(&self, draft: &Draft, verdict: &Verdict) -> Login {
+    fn login(&self, draft: &Draft, verdict: &Verdict, serving: Option<Serving>) -> Login {
         match verdict {
             Verdict::Accepted { .. } => Login::Accepted,
             Verdict::Refused(refusal) => Login::Refused {
@@ -99,7 +99,7 @@ impl Situation<'_> {
                 } => Login::Pending {
                     reason: Reason::UpstreamUnreachable,
                     message: remedy::unheard(draft, *class, *stage, text.as_deref())
-                        + &self.patience(draft),
+                        + &self.patience(serving),
                 },
                 _ => Login::Pending {
                     reason: Reason::Verifying,
@@ -113,9 +113,9 @@ impl Situation<'_> {
     }
 
     /// What comes of a login without a verdict.
-    fn patience(&self, draft: &Draft) -> String {
-        let serves = match self.rendered.published() {
-            _ if self.has_published_login(draft) => return String::new(),
+    fn patience(&self, serving: Option<Serving>) -> String {
+        let serves = match serving {
+            Some(serving) if serving.is_current => return String::new(),
             Some(_) => ", the last good document serves meanwhile",
             None => "",
         };

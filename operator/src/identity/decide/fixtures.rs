@@ -1,0 +1,163 @@
+//! Situations, for tests.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use zohorelay_crds::MailIdentity;
+use zohorelay_upstream::{Class, Stage};
+
+use super::{Published, Rendered, Situation};
+use crate::identity::attempt::Attempt;
+use crate::identity::validate::fixtures::{PASSWORD, check, identity, secret, with_keys};
+use crate::identity::validate::{Problem, SecretFact};
+
+/// 2026-11-23T10:00:00Z.
+pub(crate) fn now() -> Timestamp {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn seconds_ago(seconds: i64) -> Timestamp {
+    now() - jiff::SignedDuration::from_secs(seconds)
+}
+
+/// The revision that [`published`] has.
+pub(crate) const REVISION: u64 = 1_795_420_000;
+
+/// What is published from an identity and a password.
+pub(crate) fn published(patch: &Value, password: &str, verified: bool) -> Rendered {
+    let identity = identity(patch);
+    let mut document = check(&identity, &secret(password)).unwrap().document;
+    document.revision = Some(REVISION);
+    Rendered::Ours(Box::new(Published {
+        document,
+        verified,
+        resource_version: "77".to_owned(),
+        generation: identity.metadata.generation.unwrap(),
+    }))
+}
+
+pub(crate) fn refused(class: Class, at: Timestamp) -> Attempt {
+    Attempt::Refused {
+        at,
+        code: 535,
+        class,
+        text: Some("535 Authentication Failed".to_owned()),
+    }
+}
+
+pub(crate) fn unheard() -> Attempt {
+    Attempt::Unheard {
+        since: seconds_ago(60),
+        class: Class::Timeout,
+        stage: Stage::Connect,
+        text: None,
+    }
+}
+
+/// An identity, its Secret, what is published and what is known of the login.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) identity: MailIdentity,
+    pub(crate) secret: SecretFact,
+    pub(crate) rendered: Rendered,
+    pub(crate) attempt: Attempt,
+    pub(crate) untried_since: Option<Timestamp>,
+}
+
+impl Scene {
+    /// Nothing published, nothing tried.
+    pub(crate) fn new(patch: &Value) -> Self {
+        Self {
+            identity: identity(patch),
+            secret: secret(PASSWORD),
+            rendered: Rendered::Absent,
+            attempt: Attempt::Untried,
+            untried_since: None,
+        }
+    }
+
+    /// Published as it is, the login taken.
+    pub(crate) fn published(patch: &Value) -> Self {
+        Self {
+            rendered: published(patch, PASSWORD, true),
+            ..Self::new(patch)
+        }
+    }
+
+    /// A new password in the Secret.
+    pub(crate) fn rotated(self, password: &str) -> Self {
+        let secret = with_keys("42", &[("password", password.as_bytes())]);
+        Self { secret, ..self }
+    }
+
+    pub(crate) fn patched(self, patch: &Value) -> Self {
+        Self {
+            identity: identity(patch),
+            ..self
+        }
+    }
+
+    pub(crate) fn attempt(self, attempt: Attempt) -> Self {
+        Self { attempt, ..self }
+    }
+
+    pub(crate) fn untried_for(self, seconds: i64) -> Self {
+        Self {
+            untried_since: Some(seconds_ago(seconds)),
+            ..self
+        }
+    }
+
+    pub(crate) fn status(mut self, status: Value) -> Self {
+        self.identity.status = Some(serde_json::from_value(status).unwrap());
+        self
+    }
+
+    /// What an earlier process wrote of a refused login.
+    pub(crate) fn remembers_refusal(self, reason: &str, seconds_ago_: i64) -> Self {
+        let at = seconds_ago(seconds_ago_).to_string();
+        self.status(json!({
+            "observedGeneration": 3,
+            "credential": {"refused": {
+                "secretResourceVersion": "42", "generation": 3, "at": at, "code": 535
+            }},
+            "conditions": [{
+                "type": "CredentialsVerified", "status": "False", "reason": reason,
+                "message": "as it was said", "lastTransitionTime": at, "observedGeneration": 3
+            }]
+        }))
+    }
+
+    pub(crate) fn without_secret(self) -> Self {
+        Self {
+            secret: SecretFact::Missing,
+            ..self
+        }
+    }
+
+    pub(crate) fn situation(&self) -> Situation<'_> {
+        self.at(now())
+    }
+
+    pub(crate) fn at(&self, now: Timestamp) -> Situation<'_> {
+        self.with(check(&self.identity, &self.secret), now)
+    }
+
+    pub(crate) fn failing(&self, problem: Problem) -> Situation<'_> {
+        self.with(Err(problem), now())
+    }
+
+    fn with(
+        &self,
+        draft: Result<crate::identity::validate::Draft, Problem>,
+        now: Timestamp,
+    ) -> Situation<'_> {
+        Situation {
+            identity: &self.identity,
+            draft,
+            rendered: self.rendered.clone(),
+            attempt: self.attempt.clone(),
+            now,
+            untried_since: self.untried_since,
+        }
+    }
+}
