@@ -89,7 +89,7 @@ pub struct Index {
     last_ticket: u64,
     listings: BTreeMap<Range, Listing>,
     pods: HashMap<Ticket, Record>,
-    by_name: HashMap<NamespacedName, Ticket>,
+    by_name: HashMap<Arc<NamespacedName>, Ticket>,
     by_identity: HashMap<NamespacedName, BTreeSet<Ticket>>,
 }
 
@@ -128,7 +128,7 @@ impl Index {
         let listing = self.listings.entry(range.clone()).or_default();
         let was_complete = std::mem::replace(&mut listing.is_complete, true);
         let number = listing.number;
-        let gone: Vec<NamespacedName> = (self.pods.values())
+        let gone: Vec<Arc<NamespacedName>> = (self.pods.values())
             .filter(|pod| covers(range, &pod.key.namespace) && pod.listing != number)
             .map(|pod| pod.key.clone())
             .collect();
@@ -176,6 +176,7 @@ impl Index {
 
     fn add(&mut self, key: NamespacedName, listing: u64, seen: Sighting) -> Change {
         self.last_ticket += 1;
+        let key = Arc::new(key);
         let ticket = Ticket(self.last_ticket);
         let pod = Record::new(ticket, key.clone(), listing, seen);
         let change = Change {

@@ -17,7 +17,7 @@ const MISSES_OF_A_SILENT_POD: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) ticket: Ticket,
-    pub(super) key: NamespacedName,
+    pub(super) key: Arc<NamespacedName>,
     pub(super) uid: Box<str>,
     pub(super) identities: Arc<[Box<str>]>,
     pub(super) sidecar: Option<Sidecar>,
@@ -28,7 +28,12 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(ticket: Ticket, key: NamespacedName, listing: u64, seen: Sighting) -> Self {
+    pub(super) fn new(
+        ticket: Ticket,
+        key: Arc<NamespacedName>,
+        listing: u64,
+        seen: Sighting,
+    ) -> Self {
         Self {
             ticket,
             key,

@@ -39,11 +39,11 @@ impl Operator {
         let pods = Pods::new(VERSION);
         let scope = Scope::from_names(namespaces.iter().map(ToString::to_string).collect());
         let recorder = Recorder::new(client.clone(), Reporter::from("tests".to_owned()));
-        let (changes, changed) = mpsc::channel(1);
+        let (sender, changed) = mpsc::channel(1);
         let (leads, leadership) = watch::channel(true);
         let stop = CancellationToken::new();
         let watching = pods.clone();
-        let watching = watching.watch(client.clone(), scope, changes, recorder, stop.clone());
+        let watching = watching.watch(client.clone(), scope, sender, recorder, stop.clone());
         tokio::spawn(watching);
         let reading = pods.clone();
         tokio::spawn(reading.read_summaries(Leadership::new(leadership), stop.clone()));
