@@ -35,6 +35,7 @@ pub enum Command {
     /// Turn `MailIdentity` and Secret YAML into the folder that a sidecar reads, without a cluster.
     Render(RenderArgs),
     /// Put the sidecar into the workloads of a YAML stream: stdin to stdout, without a webhook.
+    /// Comments inside a document that is injected are lost, and its keys are sorted.
     Inject(InjectArgs),
 }
 

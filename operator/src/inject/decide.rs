@@ -207,7 +207,10 @@ fn quantity(pod: &Pod<'_>, annotation: &'static str) -> Result<Option<Quantity>,
     };
     let read = |text: &str| {
         text.parse::<Quantity>()
-            .map_err(|source| Refusal::Quantity { annotation, source })
+            .map_err(|problem| Refusal::Quantity {
+                annotation,
+                problem,
+            })
     };
     let value = read(text)?;
     let bounds = LEAST.iter().filter(|(bounded, _)| *bounded == annotation);

@@ -104,14 +104,14 @@ pub enum Refusal {
     LogTooLong(usize),
     /// The log filter cannot be read.
     #[error("annotation {annotation}: {0}", annotation = keys::LOG)]
-    Log(#[source] TelemetryError),
+    Log(TelemetryError),
     /// An amount cannot be read.
-    #[error("annotation {annotation}: {source}")]
+    #[error("annotation {annotation}: {problem}")]
     Quantity {
         /// Which.
         annotation: &'static str,
         /// Why not.
-        source: QuantityError,
+        problem: QuantityError,
     },
     /// The sidecar would not start with so little.
     #[error("annotation {annotation}: {value} is too little; write at least {least}")]

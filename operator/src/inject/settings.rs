@@ -25,7 +25,7 @@ pub enum SettingsError {
     )]
     RunAsUser(String),
     /// An amount cannot be read.
-    #[error("reading {flag}: {source}")]
+    #[error("reading {flag}")]
     Quantity {
         /// Which flag.
         flag: &'static str,
@@ -48,7 +48,7 @@ pub enum SettingsError {
         limit: Quantity,
     },
     /// The log filter cannot be read.
-    #[error("reading --sidecar-log: {0}")]
+    #[error("reading --sidecar-log")]
     Log(#[source] TelemetryError),
 }
 

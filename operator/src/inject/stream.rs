@@ -29,10 +29,10 @@ pub enum InjectError {
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// A fault of ours: the patch does not fit the document it was made for.
-    #[error("patching {0}: {1}")]
+    #[error("patching {0}")]
     Patch(String, #[source] json_patch::PatchError),
     /// A fault of ours: the result is not YAML.
-    #[error("writing {0} as YAML: {1}")]
+    #[error("writing {0} as YAML")]
     Write(String, #[source] serde_saphyr::ser::Error),
 }
 
