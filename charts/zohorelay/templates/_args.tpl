@@ -5,11 +5,6 @@
   (printf "--deployment=%s" (include "zohorelay.operator" .))
   (printf "--lease=%s" (include "zohorelay.operator" .))
   "--admin=[::]:9465"
-  (printf "--webhook=[::]:%d" (int .Values.webhook.port))
-  (printf "--webhook-service=%s" (include "zohorelay.webhook" .))
-  (printf "--webhook-configuration=%s" (include "zohorelay.fullname" .))
-  (printf "--webhook-secret=%s" (include "zohorelay.webhookSecret" .))
-  (printf "--cert-source=%s" .Values.webhook.certSource)
   (printf "--login-interval=%s" .Values.logins.interval)
   (printf "--domain-login-interval=%s" .Values.logins.domainInterval)
   (printf "--log=%s" .Values.logLevel)
@@ -17,9 +12,24 @@
 -}}
 {{- range .Values.rbac.namespaces }}{{ $args = append $args (printf "--watch-namespace=%s" .) }}{{ end -}}
 {{- range .Values.allowedUpstreamHosts }}{{ $args = append $args (printf "--allowed-upstream-host=%s" .) }}{{ end -}}
+{{- $webhook := include "zohorelay.webhookArgs" . | fromJsonArray -}}
+{{- $sidecar := include "zohorelay.sidecarArgs" . | fromJsonArray -}}
+{{- concat $args $webhook $sidecar .Values.extraArgs | toYaml -}}
+{{- end -}}
+
+{{- define "zohorelay.webhookArgs" -}}
+{{- $args := list "--no-webhook" -}}
+{{- if .Values.webhook.enabled -}}
+{{- $args = list
+  (printf "--webhook=[::]:%d" (int .Values.webhook.port))
+  (printf "--webhook-service=%s" (include "zohorelay.webhook" .))
+  (printf "--webhook-configuration=%s" (include "zohorelay.fullname" .))
+  (printf "--webhook-secret=%s" (include "zohorelay.webhookSecret" .))
+  (printf "--cert-source=%s" .Values.webhook.certSource)
+-}}
 {{- range .Values.webhook.extraSans }}{{ $args = append $args (printf "--webhook-extra-san=%s" .) }}{{ end -}}
-{{- $args = concat $args (include "zohorelay.sidecarArgs" . | fromJsonArray) .Values.extraArgs -}}
-{{- toYaml $args -}}
+{{- end -}}
+{{- toJson $args -}}
 {{- end -}}
 
 {{- define "zohorelay.sidecarArgs" -}}

@@ -27,6 +27,11 @@
 {{ .Values.webhook.secretName | default (include "zohorelay.webhook" .) }}
 {{- end -}}
 
+{{/* internal, cert-manager or secret; none without a webhook. */}}
+{{- define "zohorelay.certSource" -}}
+{{ ternary .Values.webhook.certSource "none" .Values.webhook.enabled }}
+{{- end -}}
+
 {{- define "zohorelay.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (ternary (include "zohorelay.operator" .) "default" .Values.serviceAccount.create) }}
 {{- end -}}

@@ -28,7 +28,7 @@ namespaceSelector:
 {{- else if .Values.rbac.namespaces -}}
 {{- fail "rbac.namespaces: is for rbac.scope Namespaces only; set the scope, or remove the names" -}}
 {{- end -}}
-{{- if eq .Values.webhook.certSource "secret" -}}
+{{- if eq (include "zohorelay.certSource" .) "secret" -}}
 {{- if not .Values.webhook.secretName -}}
 {{- fail "webhook.secretName: name the Secret with tls.crt and tls.key, since webhook.certSource is secret" -}}
 {{- end -}}

@@ -1,0 +1,30 @@
+//! The chart: what it renders, what it refuses, and what a real API server says to it.
+//!
+//! - [`templates`]: facts of what is rendered, variant by variant
+//! - [`values`]: wrong values are refused with their path; the reference lists every value
+//! - [`rights`]: the operator's rights, and the page that explains each
+//! - [`alerts`]: the rules speak of metrics that there are
+//! - [`dry_run`]: the API server takes every object of every variant
+//! - [`policies`]: both admission policies, at work
+//! - [`lifecycle`]: install, upgrade, uninstall, and what stays
+//!
+//! Needs helm and a control plane, which `make test-api` builds; never a mock of either.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod alerts;
+mod cluster;
+mod dry_run;
+mod helm;
+mod lifecycle;
+mod objects;
+mod policies;
+mod rights;
+mod templates;
+mod values;
+mod variants;

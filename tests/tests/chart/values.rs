@@ -1,0 +1,249 @@
+//! Values: what is refused, and what the reference says.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::helm::{self, NAMESPACE};
+use crate::objects::parse;
+
+/// A value that is wrong, and what the refusal says: its path first.
+const WRONG: &[(&str, &[&str])] = &[
+    ("webhook.port=https", &["/webhook/port", "want integer"]),
+    ("webhook.port=443", &["/webhook/port", "want 1,024"]),
+    ("webhook.port=9465", &["/webhook/port"]),
+    ("webhook.timeoutSeconds=31", &["/webhook/timeoutSeconds"]),
+    (
+        "webhook.certSource=vault",
+        &["/webhook/certSource", "'cert-manager'"],
+    ),
+    (
+        "webhook.failurePolicy=fail",
+        &["/webhook/failurePolicy", "'Fail'"],
+    ),
+    (
+        "webhook.caBundle=MIIB",
+        &["/webhook/caBundle", "BEGIN CERTIFICATE"],
+    ),
+    (
+        "webhook.certManager.duration=90d",
+        &["/webhook/certManager/duration"],
+    ),
+    ("replicas=0", &["/replicas", "want 1"]),
+    (
+        "replica=2",
+        &["additional properties 'replica' not allowed"],
+    ),
+    ("image.digest=latest", &["/image/digest", "sha256"]),
+    ("image.pullPolicy=", &["/image/pullPolicy"]),
+    ("sidecar.image.repo=x", &["/sidecar/image", "'repo'"]),
+    ("sidecar.runAsUser=0", &["/sidecar/runAsUser"]),
+    (
+        "sidecar.resources.limits.memory=64",
+        &["/sidecar/resources/limits/memory", "want string"],
+    ),
+    (
+        "sidecar.resources.requests.cpu=ten",
+        &["/sidecar/resources/requests/cpu"],
+    ),
+    (
+        "sidecar.imagePullSecrets={registry}",
+        &["/sidecar/imagePullSecrets/0", "want object"],
+    ),
+    ("logins.interval=1h", &["/logins/interval"]),
+    ("logFormat=xml", &["/logFormat", "'json', 'text'"]),
+    (
+        "rbac.scope=Namespace",
+        &["/rbac/scope", "'Cluster', 'Namespaces'"],
+    ),
+    ("rbac.namespaces={Shop}", &["/rbac/namespaces/0"]),
+    (
+        "rbac.namespaces={shop}",
+        &["rbac.namespaces: is for rbac.scope Namespaces"],
+    ),
+    (
+        "rbac.scope=Namespaces",
+        &["rbac.namespaces: name at least one"],
+    ),
+    (
+        "allowedUpstreamHosts={http://x.example.com}",
+        &["/allowedUpstreamHosts/0"],
+    ),
+    ("allowedUpstreamHosts={*}", &["/allowedUpstreamHosts/0"]),
+    (
+        "commonLabels.size=3",
+        &["/commonLabels/size", "want string"],
+    ),
+    ("extraArgs={replica}", &["/extraArgs/0"]),
+    (
+        "networkPolicy.apiServerPorts={https}",
+        &["/networkPolicy/apiServerPorts/0"],
+    ),
+    ("crds.install=true", &["/crds", "'install'"]),
+    (
+        "webhook.certSource=secret",
+        &["webhook.secretName: name the Secret"],
+    ),
+];
+
+#[test]
+fn a_wrong_value_is_refused_with_its_path() {
+    for (value, expected) in WRONG {
+        let refusal = helm::refusal(&[value], &[]);
+        for part in *expected {
+            assert!(refusal.contains(part), "{value}: no {part:?} in {refusal}");
+        }
+    }
+}
+
+#[test]
+fn values_that_do_not_fit_together_are_refused_by_name() {
+    let own = format!("rbac.namespaces={{{NAMESPACE}}}");
+    let together: [(&[&str], &str); 3] = [
+        (
+            &["rbac.scope=Namespaces", &own],
+            "the release's own namespace",
+        ),
+        (
+            &["webhook.certSource=secret", "webhook.secretName=ours"],
+            "webhook.caBundle: give the PEM",
+        ),
+        (
+            &["webhook.caBundle=-----BEGIN CERTIFICATE-----"],
+            "webhook.caBundle: is for webhook.certSource secret only",
+        ),
+    ];
+    for (values, expected) in together {
+        let refusal = helm::refusal(values, &[]);
+        assert!(refusal.contains(expected), "{values:?}: {refusal}");
+    }
+}
+
+#[test]
+fn a_chart_above_may_switch_this_one_and_share_its_globals() {
+    helm::render(&["enabled=true", "global.imageRegistry=registry.example.com"]);
+}
+
+#[test]
+fn the_schema_names_every_value_and_no_other() {
+    let schema: Value =
+        serde_json::from_str(&helm::read("charts/zohorelay/values.schema.json")).unwrap();
+    let values = &parse(&helm::read("charts/zohorelay/values.yaml"))[0];
+    let mut named = Vec::new();
+    let root = schema["properties"].as_object().unwrap().keys();
+    for key in root.filter(|key| !["enabled", "global"].contains(&key.as_str())) {
+        assert!(!values[key].is_null(), "values.yaml lacks {key}");
+        named.push(key.as_str());
+    }
+    for (key, value) in values.as_object().unwrap() {
+        assert!(named.contains(&key.as_str()), "the schema lacks {key}");
+        let properties = &schema["properties"][key]["properties"];
+        let Some(properties) = properties.as_object() else {
+            continue;
+        };
+        let below: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(below, properties.keys().collect::<Vec<_>>(), "{key}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_value_with_its_default() {
+    let page = helm::read("docs/reference/values.md");
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.strip_suffix('`')?;
+        let default = cells.next()?.trim_matches('`');
+        Some((name.to_owned(), default.to_owned()))
+    });
+    let documented: BTreeMap<String, String> = rows.collect();
+    let mut defaults = BTreeMap::new();
+    let values = &parse(&helm::read("charts/zohorelay/values.yaml"))[0];
+    flatten("", values, &mut defaults);
+    assert_eq!(documented, defaults);
+}
+
+/// Values whose content is Kubernetes', so the page says them whole.
+const WHOLE: [&str; 4] = [
+    "podSecurityContext",
+    "resources",
+    "securityContext",
+    "networkPolicy.apiServerPorts",
+];
+
+fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value.as_object() {
+        Some(fields) if !fields.is_empty() && !WHOLE.contains(&path) => {
+            for (key, value) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{key}"), value, into);
+            }
+        }
+        Some(fields) if !fields.is_empty() => {
+            into.insert(path.to_owned(), "see below".to_owned());
+        }
+        _ => {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            let shown = if text.is_empty() {
+                "\"\"".to_owned()
+            } else {
+                text
+            };
+            into.insert(path.to_owned(), shown);
+        }
+    }
+}
+
+#[test]
+fn every_value_has_a_comment() {
+    let text = helm::read("charts/zohorelay/values.yaml");
+    let lines: Vec<&str> = text.lines().collect();
+    for (number, line) in lines.iter().enumerate().skip(1) {
+        let begins_one = !line.starts_with(' ') && line.contains(':') && !line.starts_with('#');
+        if !begins_one {
+            continue;
+        }
+        let above = lines[number - 1];
+        let below = lines.get(number + 1).unwrap_or(&"");
+        let explained = above.starts_with('#') || below.trim_start().starts_with('#');
+        assert!(
+            explained || line.starts_with("rbac") || line.starts_with("sidecar"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_notes_tell_the_next_three_commands_and_how_to_remove_what_stays() {
+    let notes = |values: &[&str]| {
+        let chart = helm::chart();
+        let mut arguments = vec![
+            "install",
+            "zohorelay",
+            &chart,
+            "--dry-run=client",
+            "-n",
+            NAMESPACE,
+        ];
+        arguments.extend(values.iter().flat_map(|value| ["--set", value]));
+        let output = helm::run(&arguments);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        printed.split_once("\nNOTES:\n").unwrap().1.to_owned()
+    };
+    let by_default = notes(&[]);
+    for part in [
+        "1. ",
+        "2. ",
+        "3. ",
+        "rollout status deployment/zohorelay-operator",
+        "kind: MailIdentity",
+        "zohorelay.dev/inject",
+        "kubectl delete crd mailidentities.zohorelay.dev",
+    ] {
+        assert!(by_default.contains(part), "{part}: {by_default}");
+    }
+    assert!(notes(&["crds.keep=false"]).contains("EVERY identity"));
+    let narrowed = notes(&["rbac.scope=Namespaces", "rbac.namespaces={crm}"]);
+    assert!(narrowed.contains("kubectl -n crm apply"), "{narrowed}");
+}
