@@ -21,7 +21,7 @@ demo-keep: ## The demo's sidecar and simulator, left running until Ctrl-C
 	@tests/demo/demo.sh --keep
 
 .PHONY: test
-test: test-unit test-interop ## Run every test
+test: cluster-build test-unit test-interop test-api ## Run every test
 
 .PHONY: test-unit
 test-unit: ## Run the Rust tests: no programs but cargo and python3
@@ -32,6 +32,23 @@ test-interop: ## Run mail through clients and servers that nobody here wrote (in
 	@tests/interop/install.sh
 	cargo test --locked --workspace --no-run
 	cargo test --locked --workspace --test interop
+
+.PHONY: test-api
+test-api: cluster-build ## Run the operator, the webhook and the chart at a real API server (needs Go, once)
+	cargo test --locked --workspace --no-run
+	cargo test --locked --workspace --test api --test chart
+
+.PHONY: cluster-build
+cluster-build: ## Build etcd, Kubernetes, helm and two judges from Go modules into target/cluster (10 minutes, once)
+	cargo run --locked -p zohorelay-cluster -- build
+
+.PHONY: cluster-up
+cluster-up: ## Start a Kubernetes control plane in the background, and print how to reach it
+	@cargo run --locked -p zohorelay-cluster -- up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it
+	@cargo run --locked -p zohorelay-cluster -- down
 
 .PHONY: bench
 bench: ## Measure speed and size (release build), side by side with sending straight to the sink
@@ -53,7 +70,7 @@ fmt: ## Format the code
 lint: ## Check format, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	cargo clippy --locked -p zohorelay-tests --test interop -- -D warnings
+	cargo clippy --locked -p zohorelay-tests --test interop --test api --test chart -- -D warnings
 	@$(MAKE) --no-print-directory deny
 
 .PHONY: deny

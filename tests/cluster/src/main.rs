@@ -59,6 +59,20 @@ fn build() -> Result<()> {
     Ok(())
 }
 
+/// What a control plane needs; here, so that the person who waits sees how it goes.
+fn build_control_plane() -> Result<()> {
+    let binaries = Binaries::from_env();
+    for program in [
+        Program::Etcd,
+        Program::KubeApiserver,
+        Program::KubeControllerManager,
+        Program::Kubectl,
+    ] {
+        binaries.find(program)?;
+    }
+    Ok(())
+}
+
 /// The files of the one that runs in the background.
 struct Run {
     folder: PathBuf,
@@ -102,7 +116,7 @@ fn up() -> Result<()> {
     if run.pid().is_some() {
         return run.tell();
     }
-    build()?;
+    build_control_plane()?;
     let _ = fs::remove_file(run.file("kubeconfig"));
     let log = File::create(run.file("log"))?;
     let mut child = Command::new(std::env::current_exe()?)

@@ -6,6 +6,7 @@
 //! - [`proxy`]: it misbehaves as it is told
 //! - [`judges`]: kstatus and Argo CD have their say
 //! - [`loopback`]: nobody else can reach any of it
+//! - [`identity`]: the life of an identity
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
 //!
 //! All share one control plane; each test has a namespace of its own. `make test-api` builds what is
@@ -19,6 +20,7 @@
 )]
 
 mod control_plane;
+mod identity;
 mod judges;
 mod loopback;
 mod pods;
