@@ -1,5 +1,8 @@
 //! Which servers are Zoho's, and which others are allowed.
 
+#[cfg(test)]
+mod tests;
+
 use thiserror::Error;
 use zohorelay_crds::v1alpha1::{AccountType, DataCenter, Service};
 

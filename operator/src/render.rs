@@ -3,6 +3,8 @@
 mod folder;
 mod object;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fs;

@@ -1,5 +1,8 @@
 //! The rendered Secret of an identity, made and read back.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;

@@ -107,7 +107,13 @@ pub(super) fn parse(mut value: Value, place: &Place) -> Result<Object, Mistake> 
 /// The spec is read strictly: a field that is not known is a slip of the pen.
 fn identity(value: Value, place: &Place) -> Result<Object, String> {
     let mut unknown = Vec::new();
-    let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
+    let mut note = |path: serde_ignored::Path<'_>| {
+        // The type stands for these two.
+        let path = path.to_string();
+        if path != "apiVersion" && path != "kind" {
+            unknown.push(path);
+        }
+    };
     let read = serde_path_to_error::deserialize(serde_ignored::Deserializer::new(value, &mut note));
     let mut object: MailIdentity = read.map_err(|error| explain(&error))?;
     if let Some(path) = unknown.first() {
@@ -169,6 +175,12 @@ fn texts(value: &mut Value, field: &str) -> Result<Vec<(String, Zeroizing<String
         Value::Object(entries) => entries,
         _ => return Err(format!("{field}: keys with their values are needed here")),
     };
+    // Not quoted: without its colon, `key: value` is one key that holds the password.
+    if !entries.keys().all(|key| is_key(key)) {
+        return Err(format!(
+            "{field}: a key has letters, digits, -, _ and . only; look for a colon that is missing"
+        ));
+    }
     let entries = entries.into_iter().map(|(key, value)| match value {
         Value::String(text) => Ok((key, Zeroizing::new(text))),
         Value::Null => Ok((key, Zeroizing::new(String::new()))),
@@ -177,6 +189,12 @@ fn texts(value: &mut Value, field: &str) -> Result<Vec<(String, Zeroizing<String
         )),
     });
     entries.collect()
+}
+
+/// A key of a Secret, as the API server takes it.
+fn is_key(key: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=253).contains(&key.len()) && key.bytes().all(fits)
 }
 
 fn object(kind: &str, name: Option<&str>) -> String {

@@ -68,10 +68,10 @@ fn the_user_name_is_the_address_or_that_of_zeptomail_or_the_given_one() {
     assert_eq!(login(other), "root@example.com");
 }
 
-#[test]
-fn each_mistake_of_the_spec_names_its_field_and_what_to_do() {
+/// A spec, the field that is wrong, and what to do.
+fn wrong_specs() -> Vec<(Value, &'static str, &'static str)> {
     let server = |server: Value| json!({"spec": {"server": server}});
-    let cases = [
+    vec![
         (
             json!({"spec": {"address": "billing"}}),
             "spec.address",
@@ -162,8 +162,12 @@ fn each_mistake_of_the_spec_names_its_field_and_what_to_do() {
             "metadata.name",
             "DNS label",
         ),
-    ];
-    for (patch, field, remedy) in cases {
+    ]
+}
+
+#[test]
+fn each_mistake_of_the_spec_names_its_field_and_what_to_do() {
+    for (patch, field, remedy) in wrong_specs() {
         let Problem {
             reason,
             message,
@@ -216,10 +220,11 @@ fn a_host_that_nobody_allowed_is_refused_and_an_allowed_one_is_not() {
     );
 }
 
-#[test]
-fn each_secret_that_cannot_be_used_says_which_and_what_to_do() {
+type WrongSecret = (SecretFact, Reason, Kind, &'static [&'static str]);
+
+fn wrong_secrets() -> Vec<WrongSecret> {
     let long = vec![b'x'; 1024 * 1024];
-    let cases: [(SecretFact, Reason, Kind, &[&str]); 12] = [
+    vec![
         (
             SecretFact::Missing,
             Reason::SecretNotFound,
@@ -305,8 +310,12 @@ fn each_secret_that_cannot_be_used_says_which_and_what_to_do() {
             Kind::UserError,
             &["has 1048576 bytes", "at most 4096"],
         ),
-    ];
-    for (fact, reason, kind, parts) in cases {
+    ]
+}
+
+#[test]
+fn each_secret_that_cannot_be_used_says_which_and_what_to_do() {
+    for (fact, reason, kind, parts) in wrong_secrets() {
         let problem = refused_secret(&fact);
         assert_eq!(
             (problem.reason, problem.kind),

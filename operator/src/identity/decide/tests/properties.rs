@@ -117,13 +117,13 @@ impl World {
             Event::Required(it) => (self.required, self.generation) = (*it, self.generation + 1),
             // A login is made only when it was asked for.
             Event::Taken if self.decide().verify => {
-                self.verdict(Attempt::Accepted { at: self.now })
+                self.verdict(Attempt::Accepted { at: self.now });
             }
             Event::Refused if self.decide().verify => {
-                self.verdict(refused(Class::AuthFailed, self.now))
+                self.verdict(refused(Class::AuthFailed, self.now));
             }
             Event::Blocked if self.decide().verify => {
-                self.verdict(refused(Class::AccountBlocked, self.now))
+                self.verdict(refused(Class::AccountBlocked, self.now));
             }
             Event::Unheard if self.decide().verify => self.verdict(unheard()),
             Event::Taken | Event::Refused | Event::Blocked | Event::Unheard => {}
