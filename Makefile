@@ -9,8 +9,8 @@ help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## Build the sidecar and the simulator
-	cargo build --locked -p zohorelay-sidecar -p zoho-simulator
+build: ## Build the operator, the sidecar and the simulator
+	cargo build --locked -p zohorelay-operator -p zohorelay-sidecar -p zoho-simulator
 
 .PHONY: demo
 demo: ## Watch mails go through a sidecar to a simulated Zoho, and see why the bad ones failed

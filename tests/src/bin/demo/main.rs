@@ -2,19 +2,18 @@
 //! that nobody here wrote. One line a scene; exit status 0 only if each is as expected.
 
 mod client;
+mod identity;
 mod scene;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
 use zoho_simulator::{Account, AccountUpdate, Block, BlockChange, Options, Running, Simulator};
 use zohorelay_tests::sidecar::{self, Sidecar};
 
 use client::Client;
 
-/// The documents of `examples/documents`, by the name of their identity.
+/// The identities of `examples/` that are there from the start.
 const IDENTITIES: [&str; 6] = [
     "billing", "support", "helpdesk", "reports", "alerts", "orders",
 ];
@@ -42,8 +41,10 @@ async fn main() -> ExitCode {
 async fn run(keep: bool) -> Result<bool> {
     let client = Client::find()?;
     let zoho = start_zoho().await?;
-    let documents = IDENTITIES.map(|name| read_document(name, &zoho));
-    let documents = documents.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut documents = Vec::new();
+    for name in IDENTITIES {
+        documents.push(identity::document(name, &zoho).await?);
+    }
     let sidecar = Sidecar::start(sidecar::Options::with(documents)).await?;
     println!(
         "simulated Zoho   {} (implicit TLS)",
@@ -92,18 +93,6 @@ async fn start_zoho() -> Result<Running> {
     };
     zoho.put_account("alerts@example.com", blocked);
     Ok(zoho)
-}
-
-/// A document as it stands in the examples, led to the simulator.
-fn read_document(name: &str, zoho: &Running) -> Result<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/documents");
-    let path = folder.join(format!("{name}.json"));
-    let text = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    let mut document: Value = serde_json::from_slice(&text)?;
-    document["upstream"]["host"] = json!("localhost");
-    document["upstream"]["port"] = json!(zoho.implicit_tls().context("its port")?.port());
-    document["upstream"]["trustAnchors"] = json!(zoho.ca_pem());
-    Ok(document)
 }
 
 async fn stay(stage: &Stage) -> Result<()> {

@@ -8,7 +8,7 @@ use zohorelay_tests::metrics::Metrics;
 use zohorelay_tests::sidecar::{self, Sidecar};
 
 use crate::client::{Client, Letter};
-use crate::{Stage, read_document};
+use crate::{Stage, identity};
 
 /// One mail and what must come of it.
 struct Scene {
@@ -155,7 +155,7 @@ async fn play_late(stage: &Stage) -> Result<bool> {
         ),
     };
     let before = play(&scene, &stage.zoho, &sidecar, &stage.client).await?;
-    sidecar.write(&read_document("late", &stage.zoho)?)?;
+    sidecar.write(&identity::document("late", &stage.zoho).await?)?;
     let applied = [("identity", "late"), ("result", "applied")];
     let reloads = "zohorelay_sidecar_config_reloads_total";
     sidecar
