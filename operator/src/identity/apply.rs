@@ -108,3 +108,58 @@ pub async fn write_status(
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zohorelay_crds::v1alpha1::Reason;
+
+    use super::*;
+
+    fn status(code: u16, reason: &str) -> Status {
+        Status::failure("the message of the server", reason).with_code(code)
+    }
+
+    #[test]
+    fn whoever_is_behind_reads_again() {
+        for (code, reason) in [(409, "Conflict"), (409, "AlreadyExists"), (404, "NotFound")] {
+            let written = refusal("patch", "shop", status(code, reason)).unwrap();
+            assert_eq!(written, Written::Behind, "{code} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_is_being_deleted_is_left_alone() {
+        let mut terminating = status(403, "Forbidden");
+        let details = json!({"causes": [{"reason": "NamespaceTerminating"}]});
+        terminating.details = serde_json::from_value(details).unwrap();
+        let written = refusal("create", "shop", terminating).unwrap();
+        assert_eq!(written, Written::Leaving);
+    }
+
+    #[test]
+    fn what_would_be_refused_again_is_told_with_verb_namespace_and_the_words_of_the_server() {
+        for (code, reason, expected) in [
+            (403, "Forbidden", Reason::Forbidden),
+            (422, "Invalid", Reason::ApiError),
+        ] {
+            let written = refusal("create", "shop", status(code, reason)).unwrap();
+            let Written::Refused(problem) = written else {
+                panic!("{code}: {written:?}");
+            };
+            assert_eq!(problem.reason, expected);
+            assert!(problem.message.contains("the message of the server"));
+        }
+        let forbidden = refusal("create", "shop", status(403, "Forbidden")).unwrap();
+        let Written::Refused(problem) = forbidden else {
+            panic!("{forbidden:?}");
+        };
+        assert!(problem.message.contains("create secrets in namespace shop"));
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_an_error_to_try_again() {
+        for code in [429, 500, 503, 504] {
+            refusal("patch", "shop", status(code, "Busy")).unwrap_err();
+        }
+    }
+}
