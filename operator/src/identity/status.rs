@@ -2,6 +2,8 @@
 
 mod condition;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

@@ -36,11 +36,15 @@ pub(crate) fn published(patch: &Value, password: &str, verified: bool) -> Render
 }
 
 pub(crate) fn refused(class: Class, at: Timestamp) -> Attempt {
+    let (code, text) = match class {
+        Class::AccountBlocked => (554, "554 5.1.8 Email Outgoing Blocked"),
+        _ => (535, "535 Authentication Failed"),
+    };
     Attempt::Refused {
         at,
-        code: 535,
+        code,
         class,
-        text: Some("535 Authentication Failed".to_owned()),
+        text: Some(text.to_owned()),
     }
 }
 
@@ -89,11 +93,12 @@ impl Scene {
         Self { secret, ..self }
     }
 
-    pub(crate) fn patched(self, patch: &Value) -> Self {
-        Self {
-            identity: identity(patch),
-            ..self
-        }
+    /// Another spec; the status stays.
+    pub(crate) fn patched(mut self, patch: &Value) -> Self {
+        let status = self.identity.status.take();
+        self.identity = identity(patch);
+        self.identity.status = status;
+        self
     }
 
     pub(crate) fn attempt(self, attempt: Attempt) -> Self {

@@ -142,10 +142,12 @@ impl<'a> Place<'a> {
     }
 
     fn rewrite(&self) -> String {
+        let Self { namespace, .. } = self;
         let SecretKeyRef { name, key } = self.reference;
         format!(
-            "write it again with kubectl create secret generic {name} --from-literal={key}=…, or \
-             make the file with printf %s, which adds no line end as echo does"
+            "write it again with kubectl create secret generic {name} -n {namespace} \
+             --from-literal={key}=… --dry-run=client -o yaml | kubectl apply -f -, or make the file \
+             with printf %s, which adds no line end as echo does"
         )
     }
 
