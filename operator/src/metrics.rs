@@ -112,9 +112,7 @@ impl Metrics {
             .identity_ready
             .remove_label_values(&[namespace, identity]);
         for (state, _) in states(PodCounts::default()) {
-            let _ = self
-                .pods
-                .remove_label_values(&[namespace, identity, state]);
+            let _ = self.pods.remove_label_values(&[namespace, identity, state]);
         }
     }
 

@@ -120,7 +120,9 @@ pub async fn run(args: RunArgs) -> Result<(), Refusal> {
             }
         });
     }
-    campaign(&mut work, &args, &client, seat, leadership, controller, &stop);
+    campaign(
+        &mut work, &args, &client, seat, leadership, controller, &stop,
+    );
 
     let ended = tokio::select! {
         signal = signals.recv() => {
@@ -152,9 +154,8 @@ fn refuse(code: u8, error: &dyn Error) -> Refusal {
 async fn connect() -> Result<Client, Refusal> {
     let config = kube::Config::infer().await.map_err(|error| {
         let why = chain(&error);
-        let message = format!(
-            "finding the API server: {why}; run the operator in a pod, or set KUBECONFIG"
-        );
+        let message =
+            format!("finding the API server: {why}; run the operator in a pod, or set KUBECONFIG");
         Refusal::new(exit::USAGE, message)
     })?;
     Client::try_from(config).map_err(|error| refuse(exit::USAGE, &error))
