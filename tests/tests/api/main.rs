@@ -7,6 +7,7 @@
 //! - [`judges`]: kstatus and Argo CD have their say
 //! - [`loopback`]: nobody else can reach any of it
 //! - [`identity`]: the life of an identity
+//! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
 //!
 //! All share one control plane; each test has a namespace of its own. `make test-api` builds what is
@@ -25,3 +26,4 @@ mod judges;
 mod loopback;
 mod pods;
 mod proxy;
+mod webhook;

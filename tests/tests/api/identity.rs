@@ -1,0 +1,15 @@
+//! The life of a `MailIdentity` at a real API server, with a real operator and a simulated Zoho.
+//!
+//! - [`world`]: what each test has: a namespace, an operator that looks after it, a Zoho
+//! - [`life`]: from creation to deletion, and what a sidecar makes of the document
+//! - [`secret`]: what may be wrong with the Secret, and what is said then
+//! - [`rotation`]: a changed password, right or wrong, and a restart in between
+//! - [`upstream`]: servers that are not allowed or not there
+//! - [`names`]: Secrets of others under the name that the operator writes to
+
+mod life;
+mod names;
+mod rotation;
+mod secret;
+mod upstream;
+mod world;

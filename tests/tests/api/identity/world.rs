@@ -1,0 +1,259 @@
+//! What each test has: a namespace, an operator that looks after it, and a simulated Zoho.
+
+use std::collections::BTreeMap;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::DeleteParams;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use zoho_simulator::{Account, LoginCounts, Options as Zoho, Simulator};
+use zohorelay_cluster::{Running, shared};
+use zohorelay_crds::MailIdentity;
+use zohorelay_tests::metrics::Metrics;
+use zohorelay_tests::objects::{self, api, apply_object};
+use zohorelay_tests::operator::{Operator, Options};
+
+/// The mailbox at the simulated Zoho.
+pub(super) const ADDRESS: &str = "billing@example.com";
+/// Its other address.
+pub(super) const ALIAS: &str = "invoices@example.com";
+/// Its password; searched for where no password may stand.
+pub(super) const GOOD: &str = "canary-right-5f1d7a";
+/// Not its password.
+pub(super) const WRONG: &str = "canary-wrong-90b2e4";
+
+/// See the module.
+pub(super) struct World {
+    pub(super) cluster: &'static Running,
+    pub(super) client: Client,
+    pub(super) namespace: String,
+    pub(super) zoho: zoho_simulator::Running,
+    options: Options,
+    operator: Option<Operator>,
+}
+
+impl World {
+    /// An operator that may use the simulated Zoho and logs in as soon as it likes.
+    pub(super) async fn start() -> Self {
+        let mut world = Self::without_operator().await;
+        world
+            .start_operator(&["--allowed-upstream-host", "localhost"])
+            .await;
+        world
+    }
+
+    /// All but the operator.
+    pub(super) async fn without_operator() -> Self {
+        let cluster = shared().await.unwrap();
+        let client = cluster.client().unwrap();
+        let namespace = objects::namespace(&client).await.unwrap();
+        objects::install_crds(&client).await.unwrap();
+        let account = Account::new(ADDRESS, GOOD).alias(ALIAS);
+        let zoho = Simulator::start(Zoho::with_account(account)).await.unwrap();
+        // The same name each time: it need not wait for its own lease.
+        let options = Options::in_namespace(cluster, &namespace)
+            .flags(&["--login-interval", "0ms", "--domain-login-interval", "0ms"])
+            .flags(&["--replica", "one", "--webhook-configuration", &namespace]);
+        Self {
+            cluster,
+            client,
+            namespace,
+            zoho,
+            options,
+            operator: None,
+        }
+    }
+
+    /// Starts the operator, now and later with these flags too.
+    pub(super) async fn start_operator(&mut self, flags: &[&str]) {
+        self.options = self.options.clone().flags(flags);
+        let operator = Operator::start(self.cluster, self.options.clone()).await;
+        self.operator = Some(operator.unwrap());
+    }
+
+    /// SIGKILL. Gives what it logged.
+    pub(super) async fn kill_operator(&mut self) -> Vec<String> {
+        let mut old = self.operator.take().expect("it runs");
+        old.kill().unwrap();
+        old.ended().await.unwrap();
+        old.log()
+    }
+
+    pub(super) fn operator(&self) -> &Operator {
+        self.operator.as_ref().expect("it runs")
+    }
+
+    pub(super) fn secrets(&self) -> Api<Secret> {
+        api(&self.client, &self.namespace)
+    }
+
+    pub(super) fn identities(&self) -> Api<MailIdentity> {
+        api(&self.client, &self.namespace)
+    }
+
+    /// An identity at the simulated Zoho, with its password in the Secret `NAME-zoho`.
+    pub(super) fn identity(&self, name: &str) -> Value {
+        json!({
+            "apiVersion": "zohorelay.dev/v1alpha1",
+            "kind": "MailIdentity",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {
+                "address": ADDRESS,
+                "aliases": [ALIAS],
+                "server": {
+                    "host": "localhost",
+                    "port": self.zoho.implicit_tls().unwrap().port(),
+                    "security": "ImplicitTls",
+                    "caBundle": self.zoho.ca_pem(),
+                },
+                "credentials": {
+                    "passwordSecretRef": {"name": format!("{name}-zoho"), "key": "password"},
+                },
+            },
+        })
+    }
+
+    pub(super) async fn apply(&self, object: &Value) {
+        apply_object(&self.client, &self.namespace, object)
+            .await
+            .unwrap();
+    }
+
+    /// Writes the Secret `NAME-zoho` with these keys and no others.
+    pub(super) async fn put_secret(&self, name: &str, data: &[(&str, &[u8])]) -> Secret {
+        let data: BTreeMap<_, _> = data
+            .iter()
+            .map(|(key, value)| (*key, BASE64_STANDARD.encode(value)))
+            .collect();
+        let name = format!("{name}-zoho");
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data,
+        });
+        self.apply(&secret).await;
+        self.secrets().get(&name).await.unwrap()
+    }
+
+    pub(super) async fn put_password(&self, name: &str, password: &str) -> Secret {
+        self.put_secret(name, &[("password", password.as_bytes())])
+            .await
+    }
+
+    pub(super) async fn delete(&self, name: &str) {
+        let params = DeleteParams::default();
+        self.identities().delete(name, &params).await.unwrap();
+    }
+
+    /// Creates identity and Secret, and waits until pods can send.
+    pub(super) async fn published(&self, name: &str) -> MailIdentity {
+        self.put_password(name, GOOD).await;
+        self.apply(&self.identity(name)).await;
+        self.until(name, "Ready", "True", "Published").await
+    }
+
+    /// Waits until a condition of the present spec stands so.
+    pub(super) async fn until(
+        &self,
+        name: &str,
+        kind: &str,
+        status: &str,
+        reason: &str,
+    ) -> MailIdentity {
+        self.until_fits(name, &format!("{kind}={status}/{reason}"), |identity| {
+            find(identity, kind)
+                .is_some_and(|condition| condition.status == status && condition.reason == reason)
+        })
+        .await
+    }
+
+    /// Waits until an identity whose present spec was looked at fits.
+    pub(super) async fn until_fits(
+        &self,
+        name: &str,
+        what: &str,
+        fits: impl Fn(&MailIdentity) -> bool,
+    ) -> MailIdentity {
+        let identities = self.identities();
+        let found = objects::until(
+            &identities,
+            name,
+            what,
+            |identity: Option<&MailIdentity>| {
+                identity.is_some_and(|identity| is_observed(identity) && fits(identity))
+            },
+        );
+        match found.await {
+            Ok(found) => found.unwrap(),
+            Err(error) => panic!(
+                "{error}\nthe operator:\n{}",
+                self.operator().log().join("\n")
+            ),
+        }
+    }
+
+    /// Does something, and waits until the operator looked at an identity once more.
+    pub(super) async fn until_looked_at(&self, touch: impl Future<Output = ()>) {
+        let count = |metrics: &Metrics| metrics.value("zohorelay_operator_reconciles_total", &[]);
+        let before = count(&self.operator().metrics().await.unwrap());
+        touch.await;
+        self.operator()
+            .metrics_when(|metrics| count(metrics) > before)
+            .await
+            .unwrap();
+    }
+
+    /// What pods read.
+    pub(super) async fn document(&self, name: &str) -> Value {
+        document(
+            &self
+                .secrets()
+                .get(&format!("zohorelay-{name}"))
+                .await
+                .unwrap(),
+        )
+    }
+
+    pub(super) fn logins(&self) -> LoginCounts {
+        self.zoho.logins(ADDRESS)
+    }
+
+    /// Accepted and refused logins.
+    pub(super) fn assert_logins(&self, ok: u64, refused: u64) {
+        let logins = self.logins();
+        assert_eq!((logins.ok, logins.refused), (ok, refused), "{logins:?}");
+    }
+}
+
+/// The document in a rendered Secret.
+pub(super) fn document(secret: &Secret) -> Value {
+    let data = secret.data.as_ref().unwrap();
+    assert_eq!(data.keys().collect::<Vec<_>>(), ["identity.json"]);
+    serde_json::from_slice(&data["identity.json"].0).unwrap()
+}
+
+/// A condition, if it is there.
+pub(super) fn find<'a>(identity: &'a MailIdentity, kind: &str) -> Option<&'a Condition> {
+    let conditions = &identity.status.as_ref()?.conditions;
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Its message.
+pub(super) fn message(identity: &MailIdentity, kind: &str) -> String {
+    find(identity, kind)
+        .map(|condition| condition.message.clone())
+        .unwrap_or_default()
+}
+
+/// `Type=Status/Reason` of each condition.
+pub(super) fn conditions(identity: &MailIdentity) -> Vec<String> {
+    let status = identity.status.as_ref().unwrap();
+    (status.conditions.iter())
+        .map(|it| format!("{}={}/{}", it.type_, it.status, it.reason))
+        .collect()
+}
+
+fn is_observed(identity: &MailIdentity) -> bool {
+    let status = identity.status.as_ref();
+    status.and_then(|status| status.observed_generation) == identity.metadata.generation
+}
