@@ -1,6 +1,7 @@
 //! The chart: what it renders, what it refuses, and what a real API server says to it.
 //!
 //! - [`templates`]: facts of what is rendered, variant by variant
+//! - [`webhook`]: what the webhook and the policy behind it mean, and who certifies it
 //! - [`values`]: wrong values are refused with their path; the reference lists every value
 //! - [`rights`]: the operator's rights, and the page that explains each
 //! - [`alerts`]: the rules speak of metrics that there are
@@ -28,3 +29,4 @@ mod rights;
 mod templates;
 mod values;
 mod variants;
+mod webhook;

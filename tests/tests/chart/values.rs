@@ -207,10 +207,7 @@ fn every_value_has_a_comment() {
         let above = lines[number - 1];
         let below = lines.get(number + 1).unwrap_or(&"");
         let explained = above.starts_with('#') || below.trim_start().starts_with('#');
-        assert!(
-            explained || line.starts_with("rbac") || line.starts_with("sidecar"),
-            "{line}"
-        );
+        assert!(explained, "{line}");
     }
 }
 
