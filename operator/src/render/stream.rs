@@ -9,10 +9,8 @@ use super::{Mistake, Place};
 
 /// Every object of a stream of YAML documents; a `List` is opened.
 pub(super) fn objects(file: &Path, text: &str) -> Vec<Result<Object, Mistake>> {
-    // A snippet of the text in an error could quote a password.
-    let options = serde_saphyr::options! { with_snippet: false };
     let mut reader = text.as_bytes();
-    let documents = serde_saphyr::read_with_options::<_, Value>(&mut reader, options);
+    let documents = serde_saphyr::read::<_, Value>(&mut reader);
     let mut objects = Vec::new();
     for (index, document) in documents.enumerate() {
         let place = Place {
@@ -46,6 +44,7 @@ fn open(mut value: Value, place: &Place, objects: &mut Vec<Result<Object, Mistak
     }
 }
 
+/// The place alone: the parser's own words may quote the text, with a password in it.
 fn not_yaml(error: &serde_saphyr::Error) -> String {
     let place = error.location().map_or_else(String::new, |at| {
         format!(" at line {} column {}", at.line(), at.column())
