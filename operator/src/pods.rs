@@ -89,7 +89,8 @@ impl Pods {
     }
 
     /// Keeps the pods up to date until `stop`, tells `changed` whose pods changed or reported
-    /// something new, and reports pods that asked for the sidecar and did not get it. For the leader.
+    /// something new, and reports pods that asked for the sidecar and did not get it. For the leader;
+    /// it begins with no pods, whatever an earlier watch knew.
     pub async fn watch(
         self,
         client: Client,
@@ -98,6 +99,7 @@ impl Pods {
         recorder: Recorder,
         stop: CancellationToken,
     ) {
+        self.0.clear();
         let all = async {
             tokio::join!(
                 watch::run(&self.0, &client, &scope),

@@ -112,6 +112,15 @@ impl Index {
         }
     }
 
+    /// Forgets every pod, and gives the identities that had some. Tickets go on, so that none of
+    /// before is one of after.
+    pub fn clear(&mut self) -> impl Iterator<Item = NamespacedName> + use<> {
+        self.listings.clear();
+        self.pods.clear();
+        self.by_name.clear();
+        std::mem::take(&mut self.by_identity).into_keys()
+    }
+
     /// Whether all pods of a namespace are known.
     pub fn is_listed(&self, namespace: &str) -> bool {
         let complete = |range: &Range| self.listings.get(range).is_some_and(|it| it.is_complete);

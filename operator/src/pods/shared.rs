@@ -61,6 +61,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets every pod, as somebody who did not watch for a while must. Whoever was counted by now
+    /// was counted too early.
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        let State { index, early, .. } = &mut *state;
+        early.extend(index.clear());
+        state.schedule = Schedule::default();
+        state.missing.clear();
+    }
+
     /// Applies an event and wakes whom it concerns.
     pub(super) fn change(&self, now: Instant, event: impl FnOnce(&mut Index) -> Change) {
         let mut state = self.lock();

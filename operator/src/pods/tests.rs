@@ -60,6 +60,22 @@ fn whoever_was_counted_before_the_list_was_complete_is_told_when_it_is() {
 }
 
 #[test]
+fn whoever_was_counted_by_an_earlier_watch_is_told_by_the_next() {
+    let pods = listed();
+    see(&pods, "web", "alerts", None);
+    assert_eq!(changed(&pods), ["alerts"]);
+    pods.0.clear();
+    assert!(!tally(&pods).listed, "billing is counted too early");
+    assert_eq!(changed(&pods), [""; 0]);
+    pods.0.lock().index.begin_list(&ALL);
+    pods.0.end_list(now(), &ALL);
+    let mut told = changed(&pods);
+    told.sort();
+    assert_eq!(told, ["alerts", "billing"]);
+    assert_eq!(pods.tally("shop", "alerts", "id", None).attached, 0);
+}
+
+#[test]
 fn a_pod_that_got_away_is_not_reported_as_missing() {
     let pods = listed();
     for name in ["a", "b"] {
