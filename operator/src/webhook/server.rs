@@ -96,3 +96,6 @@ async fn accept(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
