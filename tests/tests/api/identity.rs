@@ -3,13 +3,22 @@
 //! - [`world`]: what each test has: a namespace, an operator that looks after it, a Zoho
 //! - [`life`]: from creation to deletion, and what a sidecar makes of the document
 //! - [`secret`]: what may be wrong with the Secret, and what is said then
-//! - [`rotation`]: a changed password, right or wrong, and a restart in between
-//! - [`upstream`]: servers that are not allowed or not there
+//! - [`rotation`]: a changed password, right or wrong, and restarts in between
+//! - [`upstream`]: servers that are not allowed, or not there
 //! - [`names`]: Secrets of others under the name that the operator writes to
+//! - [`admission`]: what the API server refuses by itself, and what it fills in
+//! - [`malformed`]: what got past it
+//! - [`events`]: what is told, and that no secret is
+//! - [`kubectl`], [`health`]: how people, Flux and Argo CD see it
 
+mod admission;
+mod events;
+mod health;
+mod kubectl;
 mod life;
+mod malformed;
 mod names;
 mod rotation;
 mod secret;
 mod upstream;
-mod world;
+pub(crate) mod world;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::world::{GOOD, World, conditions, message};
 
-async fn foreign(world: &World, owner: &Value) -> Secret {
+async fn foreign(world: &World<'_>, owner: &Value) -> Secret {
     let secret = json!({
         "metadata": {"name": "zohorelay-billing", "ownerReferences": owner},
         "stringData": {"identity.json": "somebody's own"},

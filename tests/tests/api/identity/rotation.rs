@@ -17,7 +17,7 @@ use super::world::{ADDRESS, GOOD, WRONG, World, conditions, document, find, mess
 struct Published(Arc<Mutex<Vec<Value>>>);
 
 impl Published {
-    fn watch(world: &World, name: &str) -> Self {
+    fn watch(world: &World<'_>, name: &str) -> Self {
         let published = Self::default();
         let (seen, secrets) = (published.clone(), world.secrets());
         let name = format!("zohorelay-{name}");
@@ -40,7 +40,7 @@ impl Published {
     }
 }
 
-async fn touch(world: &World, name: &str) -> Option<String> {
+async fn touch(world: &World<'_>, name: &str) -> Option<String> {
     let now = fastrand::u64(..).to_string();
     let patch = Patch::Merge(json!({"metadata": {"annotations": {"example.com/touched": now}}}));
     let (name, params) = (format!("{name}-zoho"), PatchParams::default());

@@ -90,7 +90,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-async fn put(world: &World, data: Option<&[(&str, Vec<u8>)]>) {
+async fn put(world: &World<'_>, data: Option<&[(&str, Vec<u8>)]>) {
     let Some(data) = data else {
         let params = DeleteParams::default();
         world

@@ -9,34 +9,38 @@ use kube::api::DeleteParams;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use zoho_simulator::{Account, LoginCounts, Options as Zoho, Simulator};
-use zohorelay_cluster::{Running, shared};
+use zohorelay_cluster::{FaultProxy, Running, shared};
 use zohorelay_crds::MailIdentity;
 use zohorelay_tests::metrics::Metrics;
 use zohorelay_tests::objects::{self, api, apply_object};
 use zohorelay_tests::operator::{Operator, Options};
 
+/// What each password begins with, to find it where none may stand.
+pub(crate) const CANARY: &str = "canary-";
 /// The mailbox at the simulated Zoho.
-pub(super) const ADDRESS: &str = "billing@example.com";
+pub(crate) const ADDRESS: &str = "billing@example.com";
 /// Its other address.
-pub(super) const ALIAS: &str = "invoices@example.com";
+pub(crate) const ALIAS: &str = "invoices@example.com";
 /// Its password; searched for where no password may stand.
-pub(super) const GOOD: &str = "canary-right-5f1d7a";
+pub(crate) const GOOD: &str = "canary-right-5f1d7a";
 /// Not its password.
-pub(super) const WRONG: &str = "canary-wrong-90b2e4";
+pub(crate) const WRONG: &str = "canary-wrong-90b2e4";
 
 /// See the module.
-pub(super) struct World {
-    pub(super) cluster: &'static Running,
-    pub(super) client: Client,
-    pub(super) namespace: String,
-    pub(super) zoho: zoho_simulator::Running,
+pub(crate) struct World<'a> {
+    pub(crate) cluster: &'a Running,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) zoho: zoho_simulator::Running,
     options: Options,
     operator: Option<Operator>,
+    /// What operators that are gone logged.
+    logs: Vec<String>,
 }
 
-impl World {
+impl World<'static> {
     /// An operator that may use the simulated Zoho and logs in as soon as it likes.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut world = Self::without_operator().await;
         world
             .start_operator(&["--allowed-upstream-host", "localhost"])
@@ -45,8 +49,14 @@ impl World {
     }
 
     /// All but the operator.
-    pub(super) async fn without_operator() -> Self {
-        let cluster = shared().await.unwrap();
+    pub(crate) async fn without_operator() -> Self {
+        Self::at(shared().await.unwrap()).await
+    }
+}
+
+impl<'a> World<'a> {
+    /// All but the operator, at a control plane that may be the test's own.
+    pub(crate) async fn at(cluster: &'a Running) -> Self {
         let client = cluster.client().unwrap();
         let namespace = objects::namespace(&client).await.unwrap();
         objects::install_crds(&client).await.unwrap();
@@ -63,38 +73,55 @@ impl World {
             zoho,
             options,
             operator: None,
+            logs: Vec::new(),
         }
     }
 
+    /// From now on operators reach the API server by this way.
+    pub(crate) fn by_way_of(&mut self, proxy: &FaultProxy) {
+        self.options.access = proxy.access(self.cluster.admin());
+    }
+
+    /// How operators are started.
+    pub(crate) fn options(&self) -> Options {
+        self.options.clone()
+    }
+
     /// Starts the operator, now and later with these flags too.
-    pub(super) async fn start_operator(&mut self, flags: &[&str]) {
+    pub(crate) async fn start_operator(&mut self, flags: &[&str]) {
         self.options = self.options.clone().flags(flags);
         let operator = Operator::start(self.cluster, self.options.clone()).await;
         self.operator = Some(operator.unwrap());
     }
 
     /// SIGKILL. Gives what it logged.
-    pub(super) async fn kill_operator(&mut self) -> Vec<String> {
+    pub(crate) async fn kill_operator(&mut self) -> Vec<String> {
         let mut old = self.operator.take().expect("it runs");
         old.kill().unwrap();
         old.ended().await.unwrap();
-        old.log()
+        let log = old.log();
+        self.logs.extend(log.iter().cloned());
+        log
     }
 
-    pub(super) fn operator(&self) -> &Operator {
+    pub(crate) fn operator(&self) -> &Operator {
         self.operator.as_ref().expect("it runs")
     }
 
-    pub(super) fn secrets(&self) -> Api<Secret> {
+    pub(crate) fn operator_mut(&mut self) -> &mut Operator {
+        self.operator.as_mut().expect("it runs")
+    }
+
+    pub(crate) fn secrets(&self) -> Api<Secret> {
         api(&self.client, &self.namespace)
     }
 
-    pub(super) fn identities(&self) -> Api<MailIdentity> {
+    pub(crate) fn identities(&self) -> Api<MailIdentity> {
         api(&self.client, &self.namespace)
     }
 
     /// An identity at the simulated Zoho, with its password in the Secret `NAME-zoho`.
-    pub(super) fn identity(&self, name: &str) -> Value {
+    pub(crate) fn identity(&self, name: &str) -> Value {
         json!({
             "apiVersion": "zohorelay.dev/v1alpha1",
             "kind": "MailIdentity",
@@ -115,14 +142,14 @@ impl World {
         })
     }
 
-    pub(super) async fn apply(&self, object: &Value) {
+    pub(crate) async fn apply(&self, object: &Value) {
         apply_object(&self.client, &self.namespace, object)
             .await
             .unwrap();
     }
 
     /// Writes the Secret `NAME-zoho` with these keys and no others.
-    pub(super) async fn put_secret(&self, name: &str, data: &[(&str, &[u8])]) -> Secret {
+    pub(crate) async fn put_secret(&self, name: &str, data: &[(&str, &[u8])]) -> Secret {
         let data: BTreeMap<_, _> = data
             .iter()
             .map(|(key, value)| (*key, BASE64_STANDARD.encode(value)))
@@ -135,25 +162,25 @@ impl World {
         self.secrets().get(&name).await.unwrap()
     }
 
-    pub(super) async fn put_password(&self, name: &str, password: &str) -> Secret {
+    pub(crate) async fn put_password(&self, name: &str, password: &str) -> Secret {
         self.put_secret(name, &[("password", password.as_bytes())])
             .await
     }
 
-    pub(super) async fn delete(&self, name: &str) {
+    pub(crate) async fn delete(&self, name: &str) {
         let params = DeleteParams::default();
         self.identities().delete(name, &params).await.unwrap();
     }
 
     /// Creates identity and Secret, and waits until pods can send.
-    pub(super) async fn published(&self, name: &str) -> MailIdentity {
+    pub(crate) async fn published(&self, name: &str) -> MailIdentity {
         self.put_password(name, GOOD).await;
         self.apply(&self.identity(name)).await;
         self.until(name, "Ready", "True", "Published").await
     }
 
     /// Waits until a condition of the present spec stands so.
-    pub(super) async fn until(
+    pub(crate) async fn until(
         &self,
         name: &str,
         kind: &str,
@@ -168,7 +195,7 @@ impl World {
     }
 
     /// Waits until an identity whose present spec was looked at fits.
-    pub(super) async fn until_fits(
+    pub(crate) async fn until_fits(
         &self,
         name: &str,
         what: &str,
@@ -193,7 +220,7 @@ impl World {
     }
 
     /// Does something, and waits until the operator looked at an identity once more.
-    pub(super) async fn until_looked_at(&self, touch: impl Future<Output = ()>) {
+    pub(crate) async fn until_looked_at(&self, touch: impl Future<Output = ()>) {
         let count = |metrics: &Metrics| metrics.value("zohorelay_operator_reconciles_total", &[]);
         let before = count(&self.operator().metrics().await.unwrap());
         touch.await;
@@ -204,7 +231,7 @@ impl World {
     }
 
     /// What pods read.
-    pub(super) async fn document(&self, name: &str) -> Value {
+    pub(crate) async fn document(&self, name: &str) -> Value {
         document(
             &self
                 .secrets()
@@ -214,39 +241,52 @@ impl World {
         )
     }
 
-    pub(super) fn logins(&self) -> LoginCounts {
+    pub(crate) fn logins(&self) -> LoginCounts {
         self.zoho.logins(ADDRESS)
     }
 
     /// Accepted and refused logins.
-    pub(super) fn assert_logins(&self, ok: u64, refused: u64) {
+    pub(crate) fn assert_logins(&self, ok: u64, refused: u64) {
         let logins = self.logins();
         assert_eq!((logins.ok, logins.refused), (ok, refused), "{logins:?}");
     }
 }
 
+/// Whatever a test is about: no operator logs a password.
+impl Drop for World<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let log = self.operator.as_ref().map(Operator::log);
+        for line in self.logs.iter().chain(log.iter().flatten()) {
+            assert!(!line.contains(CANARY), "a password is in the log: {line}");
+        }
+    }
+}
+
 /// The document in a rendered Secret.
-pub(super) fn document(secret: &Secret) -> Value {
+pub(crate) fn document(secret: &Secret) -> Value {
     let data = secret.data.as_ref().unwrap();
     assert_eq!(data.keys().collect::<Vec<_>>(), ["identity.json"]);
     serde_json::from_slice(&data["identity.json"].0).unwrap()
 }
 
 /// A condition, if it is there.
-pub(super) fn find<'a>(identity: &'a MailIdentity, kind: &str) -> Option<&'a Condition> {
+pub(crate) fn find<'a>(identity: &'a MailIdentity, kind: &str) -> Option<&'a Condition> {
     let conditions = &identity.status.as_ref()?.conditions;
     conditions.iter().find(|condition| condition.type_ == kind)
 }
 
 /// Its message.
-pub(super) fn message(identity: &MailIdentity, kind: &str) -> String {
+pub(crate) fn message(identity: &MailIdentity, kind: &str) -> String {
     find(identity, kind)
         .map(|condition| condition.message.clone())
         .unwrap_or_default()
 }
 
 /// `Type=Status/Reason` of each condition.
-pub(super) fn conditions(identity: &MailIdentity) -> Vec<String> {
+pub(crate) fn conditions(identity: &MailIdentity) -> Vec<String> {
     let status = identity.status.as_ref().unwrap();
     (status.conditions.iter())
         .map(|it| format!("{}={}/{}", it.type_, it.status, it.reason))

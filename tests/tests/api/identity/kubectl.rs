@@ -1,0 +1,191 @@
+//! What a person sees through kubectl.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::world::{GOOD, WRONG, World};
+
+impl World<'_> {
+    async fn kubectl(&self, arguments: &[&str], stdin: &str) -> Output {
+        let arguments = [&["-n", &*self.namespace], arguments].concat();
+        self.cluster.kubectl_with(&arguments, stdin).await.unwrap()
+    }
+
+    /// Its stdout, where it must succeed.
+    async fn shown(&self, arguments: &[&str]) -> String {
+        let output = self.kubectl(arguments, "").await;
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            errors(&output)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// One line, whatever kubectl wrapped.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn explain_tells_what_the_values_of_a_choice_do() {
+    let world = World::without_operator().await;
+    let told = flat(
+        &world
+            .shown(&["explain", "mailidentity.spec.senderPolicy"])
+            .await,
+    );
+    for words in [
+        "Reject: refuse it",
+        "Rewrite: ",
+        "Attach: ",
+        "Pass: let Zoho decide",
+        "forwarded invitations",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let told = flat(&world.shown(&["explain", "mid.spec.zoho"]).await);
+    for words in ["mail.zoho.eu: EU", "smtppro.zoho", "AE (unconfirmed)"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_the_same_and_a_diff_after_applying_is_empty() {
+    let world = World::without_operator().await;
+    let good = world.identity("billing").to_string();
+    let mut bad = world.identity("billing");
+    bad["spec"]["server"]["port"] = json!(25);
+
+    let dry = world
+        .kubectl(&["apply", "--dry-run=server", "-f", "-"], &bad.to_string())
+        .await;
+    assert_eq!(dry.status.code(), Some(1));
+    assert!(errors(&dry).contains("never on 25"), "{}", errors(&dry));
+    let dry = world
+        .kubectl(&["apply", "--dry-run=server", "-f", "-"], &good)
+        .await;
+    assert!(dry.status.success(), "{}", errors(&dry));
+    let nothing = world.shown(&["get", "mid", "-o", "name"]).await;
+    assert_eq!(nothing, "");
+
+    // 1: there is a difference; 0: there is none.
+    let diff = world.kubectl(&["diff", "-f", "-"], &good).await;
+    assert_eq!(diff.status.code(), Some(1), "{}", errors(&diff));
+    for side in [&["--server-side"][..], &[]] {
+        let apply = world
+            .kubectl(&[&["apply", "-f", "-"], side].concat(), &good)
+            .await;
+        assert!(apply.status.success(), "{}", errors(&apply));
+        let diff = world
+            .kubectl(&[&["diff", "-f", "-"], side].concat(), &good)
+            .await;
+        let shown = String::from_utf8_lossy(&diff.stdout).into_owned();
+        assert_eq!(
+            diff.status.code(),
+            Some(0),
+            "{side:?} {shown}{}",
+            errors(&diff)
+        );
+    }
+}
+
+#[tokio::test]
+async fn waiting_for_ready_waits_until_an_operator_came() {
+    let mut world = World::without_operator().await;
+    world.put_password("billing", GOOD).await;
+    world.apply(&world.identity("billing")).await;
+    let wait = ["wait", "--for=condition=Ready", "mid/billing"];
+    let fresh = world
+        .kubectl(&[&wait[..], &["--timeout=1s"]].concat(), "")
+        .await;
+    assert_eq!(fresh.status.code(), Some(1));
+    assert!(
+        errors(&fresh).contains("timed out waiting"),
+        "{}",
+        errors(&fresh)
+    );
+
+    world
+        .start_operator(&["--allowed-upstream-host", "localhost"])
+        .await;
+    let told = world.shown(&[&wait[..], &["--timeout=60s"]].concat()).await;
+    assert_eq!(
+        told.trim(),
+        "mailidentity.zohorelay.dev/billing condition met"
+    );
+    world.assert_logins(1, 0);
+}
+
+#[tokio::test]
+async fn get_and_describe_show_how_it_stands_and_what_to_do() {
+    let world = World::start().await;
+    world.published("billing").await;
+    world.put_password("reports", WRONG).await;
+    world.apply(&world.identity("reports")).await;
+    world
+        .until("reports", "Ready", "False", "LoginRefused")
+        .await;
+    world.event("reports", "LoginRefused").await;
+
+    let table = world.shown(&["get", "mid"]).await;
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|row| row.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        rows[0],
+        [
+            "NAME", "ADDRESS", "SERVER", "READY", "VERIFIED", "PODS", "AGE"
+        ]
+    );
+    let server = format!("localhost:{}", world.zoho.implicit_tls().unwrap().port());
+    let address = super::world::ADDRESS;
+    assert_eq!(
+        rows[1][..6],
+        ["billing", address, &server, "True", "True", "0"]
+    );
+    assert_eq!(
+        rows[2][..6],
+        ["reports", address, &server, "False", "False", "0"]
+    );
+    assert_eq!(world.shown(&["get", "zohorelay"]).await.lines().count(), 3);
+
+    let told = world.shown(&["describe", "mid", "reports"]).await;
+    keep("get.txt", &table);
+    keep("describe.txt", &told);
+    let told = flat(&told);
+    for words in [
+        "535",
+        "an app password is needed instead of the account's own",
+        "the account lives in another data centre than US",
+        "put it into Secret reports-zoho, key password",
+        "Reason: LoginRefused",
+        "Type: Stalled",
+        "Warning LoginRefused",
+        "zohorelay-operator",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let events = world
+        .shown(&["events", "--for", "mailidentity/reports"])
+        .await;
+    assert!(events.contains("LoginRefused"), "{events}");
+
+    let said: Value =
+        serde_json::from_str(&world.shown(&["get", "mid", "billing", "-o", "json"]).await).unwrap();
+    assert!(said["status"]["revision"].is_u64());
+}
+
+/// For whoever writes the docs: `ZOHORELAY_QUOTES` names a folder.
+fn keep(name: &str, text: &str) {
+    if let Some(folder) = std::env::var_os("ZOHORELAY_QUOTES") {
+        std::fs::write(std::path::Path::new(&folder).join(name), text).unwrap();
+    }
+}
