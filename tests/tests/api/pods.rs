@@ -1,5 +1,9 @@
 //! Pods as the operator sees them: objects at the API server, and a real sidecar process behind each
 //! that is asked.
+//!
+//! - [`rollout`]: what becomes of it in the status of an identity
+
+mod rollout;
 
 use std::time::Duration;
 
@@ -11,6 +15,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zohorelay_cluster::shared;
@@ -30,13 +35,18 @@ const UID: &str = "5d1f0a52-6c0e-4c3b-9d5b-0a3a5d6c9c11";
 struct Operator {
     pods: Pods,
     changed: mpsc::Receiver<ObjectRef<MailIdentity>>,
+    watching: JoinHandle<()>,
     _leads: watch::Sender<bool>,
-    _stop: DropGuard,
+    stop: DropGuard,
 }
 
 impl Operator {
     fn start(client: &Client, namespaces: &[&str]) -> Self {
-        let pods = Pods::new(VERSION);
+        Self::start_again(Pods::new(VERSION), client, namespaces)
+    }
+
+    /// With what another one knew.
+    fn start_again(pods: Pods, client: &Client, namespaces: &[&str]) -> Self {
         let scope = Scope::from_names(namespaces.iter().map(ToString::to_string).collect());
         let recorder = Recorder::new(client.clone(), Reporter::from("tests".to_owned()));
         let (sender, changed) = mpsc::channel(1);
@@ -44,14 +54,15 @@ impl Operator {
         let stop = CancellationToken::new();
         let watching = pods.clone();
         let watching = watching.watch(client.clone(), scope, sender, recorder, stop.clone());
-        tokio::spawn(watching);
+        let watching = tokio::spawn(watching);
         let reading = pods.clone();
         tokio::spawn(reading.read_summaries(Leadership::new(leadership), stop.clone()));
         Self {
             pods,
             changed,
+            watching,
             _leads: leads,
-            _stop: stop.drop_guard(),
+            stop: stop.drop_guard(),
         }
     }
 
@@ -168,6 +179,27 @@ async fn a_pod_counts_by_what_its_sidecar_reports() {
         .unwrap();
     let tally = operator.until(&here, |tally| tally.attached == 1).await;
     assert_eq!((tally.current, tally.silent), (1, 0));
+}
+
+#[tokio::test]
+async fn whoever_watches_anew_begins_with_no_pods() {
+    let client = shared().await.unwrap().client().unwrap();
+    let here = namespace(&client).await.unwrap();
+    bare(&client, &here, "gone").await;
+    bare(&client, &here, "stays").await;
+    let mut operator = Operator::start(&client, &[&here]);
+    operator.until(&here, |tally| tally.missing == 2).await;
+    drop(operator.stop);
+    operator.watching.await.unwrap();
+
+    let at_once = DeleteParams::default().grace_period(0);
+    let pods = api::<Pod>(&client, &here);
+    pods.delete("gone", &at_once).await.unwrap();
+    let mut operator = Operator::start_again(operator.pods, &client, &[&here]);
+    tokio::task::yield_now().await;
+    assert_eq!(operator.tally(&here), PodTally::default());
+    let tally = operator.until(&here, |tally| tally.listed).await;
+    assert_eq!(tally.examples.missing, ["stays"]);
 }
 
 #[tokio::test]
