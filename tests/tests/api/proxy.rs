@@ -302,3 +302,20 @@ async fn who_comes_through_has_the_rights_that_they_have_without() {
     let user = format!("system:serviceaccount:{}:default", world.namespace);
     assert!(status.message.contains(&user), "{}", status.message);
 }
+
+#[tokio::test]
+async fn what_is_held_before_was_not_done_yet_and_an_answer_that_is_held_is_to_what_was() {
+    let world = World::new().await;
+    for (name, fault, done) in [("a", Fault::Hold, false), ("b", Fault::HoldAnswer, true)] {
+        let rule = fault.when(|request| request.is("create", "configmaps"));
+        let rule = world.proxy.add(rule.times(1));
+        let through = world.through.clone();
+        let create = tokio::spawn(async move { create(&through, name).await });
+        rule.held(1).await;
+        assert_eq!(world.exists(name).await, done);
+        assert!(!create.is_finished());
+        rule.release();
+        create.await.unwrap().unwrap();
+        assert!(world.exists(name).await);
+    }
+}

@@ -16,6 +16,12 @@ pub enum Fault {
     Answer(Refusal),
     /// Waits, then lets the request go on.
     Delay(Duration),
+    /// Keeps the request until [`RuleHandle::release`](super::RuleHandle::release); the API server
+    /// hears of it only then.
+    Hold,
+    /// Lets the API server do what was asked, and keeps its answer until
+    /// [`RuleHandle::release`](super::RuleHandle::release).
+    HoldAnswer,
     /// Cuts the connection; the API server never hears of the request.
     CutBefore,
     /// Lets the API server do what was asked, and cuts the connection instead of answering.
@@ -112,6 +118,8 @@ impl fmt::Debug for Fault {
         match self {
             Self::Answer(refusal) => write!(formatter, "Answer({})", refusal.code),
             Self::Delay(time) => write!(formatter, "Delay({time:?})"),
+            Self::Hold => formatter.write_str("Hold"),
+            Self::HoldAnswer => formatter.write_str("HoldAnswer"),
             Self::CutBefore => formatter.write_str("CutBefore"),
             Self::CutAfter => formatter.write_str("CutAfter"),
             Self::Rewrite(_) => formatter.write_str("Rewrite"),

@@ -74,7 +74,21 @@ impl RuleHandle {
             .expect("the sender is here");
     }
 
-    /// Takes it away; a request that it delays or a watch that it changes goes on with it.
+    /// Waits until it holds, or held, so many requests or answers.
+    pub async fn held(&self, count: usize) {
+        let mut held = self.added.held.subscribe();
+        tokio::time::timeout(PATIENCE, held.wait_for(|held| *held >= count))
+            .await
+            .expect("so many are held within a minute")
+            .expect("the sender is here");
+    }
+
+    /// Lets go what it holds, now and later.
+    pub fn release(&self) {
+        self.added.released.send_replace(true);
+    }
+
+    /// Takes it away; a request that it holds or delays or a watch that it changes goes on with it.
     pub fn remove(&self) {
         self.added
             .turns
@@ -84,11 +98,14 @@ impl RuleHandle {
     }
 }
 
+/// A rule with what became of it.
 #[derive(Debug)]
-struct Added {
+pub(super) struct Added {
     rule: Rule,
     turns: Mutex<Turns>,
     hits: watch::Sender<usize>,
+    held: watch::Sender<usize>,
+    released: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -115,6 +132,18 @@ impl Added {
         self.hits.send_modify(|hits| *hits += 1);
         true
     }
+
+    /// What it does to the requests that it meets.
+    pub(super) fn fault(&self) -> &Fault {
+        &self.rule.fault
+    }
+
+    /// Waits for the release.
+    pub(super) async fn hold(&self) {
+        self.held.send_modify(|held| *held += 1);
+        let mut released = self.released.subscribe();
+        let _ = released.wait_for(|released| *released).await;
+    }
 }
 
 /// The rules of a proxy, and what its connections must know.
@@ -139,6 +168,8 @@ impl Rules {
                 times: rule.times,
             }),
             hits: watch::Sender::new(0),
+            held: watch::Sender::new(0),
+            released: watch::Sender::new(false),
             rule,
         });
         self.added
@@ -148,12 +179,15 @@ impl Rules {
         RuleHandle { added }
     }
 
-    /// Counts a request and says what is to happen to it.
-    pub(super) fn meet(&self, request: &Request) -> Option<Fault> {
+    /// Counts a request and finds the rule that it meets.
+    pub(super) fn meet(&self, request: &Request) -> Option<Arc<Added>> {
         self.seen.send_modify(|seen| seen.push(request.clone()));
         let rules = self.added.lock().unwrap_or_else(PoisonError::into_inner);
-        let met = rules.iter().rev().find(|added| added.takes(request));
-        met.map(|added| added.rule.fault.clone())
+        rules
+            .iter()
+            .rev()
+            .find(|added| added.takes(request))
+            .cloned()
     }
 
     /// Waits while everything is held.
@@ -200,11 +234,9 @@ mod tests {
         let rules = Rules::default();
         rules.add(Fault::CutBefore.when(|_| true));
         let last = rules.add(Fault::CutAfter.when(|_| true));
-        assert!(matches!(rules.meet(&request("get")), Some(Fault::CutAfter)));
+        let met = || rules.meet(&request("get")).unwrap().fault().clone();
+        assert!(matches!(met(), Fault::CutAfter));
         last.remove();
-        assert!(matches!(
-            rules.meet(&request("get")),
-            Some(Fault::CutBefore)
-        ));
+        assert!(matches!(met(), Fault::CutBefore));
     }
 }

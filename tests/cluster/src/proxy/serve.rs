@@ -78,14 +78,19 @@ impl Server {
     ) -> Result<hyper::Response<Answer>, Cut> {
         let asked = Request::parse(request.method(), request.uri());
         self.rules.thawed().await;
-        let fault = self.rules.meet(&asked);
-        match &fault {
-            Some(Fault::Answer(refusal)) => return Ok(answer::refuse(refusal)),
-            Some(Fault::CutBefore) => return Err(Cut),
-            Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
+        let met = self.rules.meet(&asked);
+        let fault = met.as_ref().map(|met| met.fault().clone());
+        match (&fault, &met) {
+            (Some(Fault::Answer(refusal)), _) => return Ok(answer::refuse(refusal)),
+            (Some(Fault::CutBefore), _) => return Err(Cut),
+            (Some(Fault::Delay(time)), _) => tokio::time::sleep(*time).await,
+            (Some(Fault::Hold), Some(met)) => met.hold().await,
             _ => {}
         }
         let answer = self.forward(request, upstream).await?;
+        if let (Some(Fault::HoldAnswer), Some(met)) = (&fault, &met) {
+            met.hold().await;
+        }
         self.rules.thawed().await;
         match fault {
             Some(Fault::CutAfter) => Err(Cut),
