@@ -12,8 +12,8 @@ const TOLD: [ConditionType; 4] = [
     ConditionType::RolledOut,
 ];
 
-/// Characters of a note; the API takes 1,024 bytes.
-const NOTE_CHARS: usize = 250;
+/// Bytes of a note at most; the API takes 1,024.
+const NOTE_BYTES: usize = 1000;
 
 /// The events for a status that follows another. One reason is told once, by the first condition
 /// that has it.
@@ -31,7 +31,7 @@ pub fn events(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -
         told.push(Event {
             type_: kind_of(status, reason),
             reason: reason.to_owned(),
-            note: Some(message.chars().take(NOTE_CHARS).collect()),
+            note: Some(note(message)),
             action: kind.as_str().to_owned(),
             secondary: None,
         });
@@ -45,6 +45,17 @@ fn find(status: &MailIdentityStatus, kind: ConditionType) -> Option<(&str, &str,
         .iter()
         .find(|condition| condition.type_ == kind.as_str())?;
     Some((&condition.status, &condition.reason, &condition.message))
+}
+
+/// The beginning of a message, as much as an event may hold.
+fn note(message: &str) -> String {
+    if message.len() <= NOTE_BYTES {
+        return message.to_owned();
+    }
+    let most = NOTE_BYTES - '…'.len_utf8();
+    let mut ends = (0..=most).rev();
+    let end = ends.find(|&at| message.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &message[..end])
 }
 
 /// What every identity goes through and nobody needs to be told.
@@ -128,10 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_fits_an_event() {
-        let long = "é".repeat(2000);
-        let after = status(&[("Ready", "False", "InvalidSpec", &long)]);
-        let note = events(None, &after).remove(0).note.unwrap();
-        assert!(note.len() <= 1024 && note.starts_with('é'));
+    fn a_message_is_told_whole_if_it_fits_and_else_as_much_of_it_as_fits() {
+        for (message, expected) in [
+            ("x".repeat(1000), "x".repeat(1000)),
+            ("x".repeat(1001), "x".repeat(997) + "…"),
+            ("é".repeat(2000), "é".repeat(498) + "…"),
+        ] {
+            let after = status(&[("Ready", "False", "InvalidSpec", &message)]);
+            let note = events(None, &after).remove(0).note.unwrap();
+            assert!(note.len() <= 1024);
+            assert_eq!(note, expected);
+        }
     }
 }
