@@ -1,5 +1,6 @@
 //! What a person sees through kubectl.
 
+use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -96,6 +97,42 @@ async fn a_dry_run_tells_the_same_and_a_diff_after_applying_is_empty() {
     }
 }
 
+/// The lines of a page that fit.
+fn lines(page: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(page);
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .filter(|line| fits(line))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn refusals_stand_in_the_docs_word_for_word() {
+    let world = World::without_operator().await;
+    let quoted = lines("reference/identity.md", |line| {
+        line.starts_with("The MailIdentity ")
+    });
+    assert_eq!(quoted.len(), 4);
+    let changes = [
+        json!({"server": {"host": "smtppro.zoho.com", "port": 25}}),
+        json!({"address": "billing"}),
+        json!({"aliases": ["billing@example.com"]}),
+        json!({"zoho": {"service": "ZeptoMail", "dataCenter": "JP"}, "server": null}),
+    ];
+    for (quote, change) in quoted.iter().zip(changes) {
+        let mut identity = world.identity("billing");
+        for (field, value) in change.as_object().unwrap() {
+            identity["spec"][field] = value.clone();
+        }
+        let apply = ["apply", "--dry-run=server", "-f", "-"];
+        let output = world.kubectl(&apply, &identity.to_string()).await;
+        assert_eq!(errors(&output).trim(), quote);
+    }
+}
+
 #[tokio::test]
 async fn waiting_for_ready_waits_until_an_operator_came() {
     let mut world = World::without_operator().await;
@@ -145,6 +182,8 @@ async fn get_and_describe_show_how_it_stands_and_what_to_do() {
             "NAME", "ADDRESS", "SERVER", "READY", "VERIFIED", "PODS", "AGE"
         ]
     );
+    let heading = |line: &str| line.split_whitespace().eq(rows[0].iter().copied());
+    assert_eq!(lines("identities.md", heading).len(), 2);
     let server = format!("localhost:{}", world.zoho.implicit_tls().unwrap().port());
     let address = super::world::ADDRESS;
     assert_eq!(
@@ -186,6 +225,6 @@ async fn get_and_describe_show_how_it_stands_and_what_to_do() {
 /// For whoever writes the docs: `ZOHORELAY_QUOTES` names a folder.
 fn keep(name: &str, text: &str) {
     if let Some(folder) = std::env::var_os("ZOHORELAY_QUOTES") {
-        std::fs::write(std::path::Path::new(&folder).join(name), text).unwrap();
+        std::fs::write(Path::new(&folder).join(name), text).unwrap();
     }
 }

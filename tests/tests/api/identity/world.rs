@@ -9,7 +9,7 @@ use kube::api::DeleteParams;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use zoho_simulator::{Account, LoginCounts, Options as Zoho, Simulator};
-use zohorelay_cluster::{FaultProxy, Running, shared};
+use zohorelay_cluster::{Access, Running, shared};
 use zohorelay_crds::MailIdentity;
 use zohorelay_tests::metrics::Metrics;
 use zohorelay_tests::objects::{self, api, apply_object};
@@ -77,9 +77,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// From now on operators reach the API server by this way.
-    pub(crate) fn by_way_of(&mut self, proxy: &FaultProxy) {
-        self.options.access = proxy.access(self.cluster.admin());
+    /// From now on operators are somebody else, or reach the API server by another way.
+    pub(crate) fn change_access(&mut self, access: Access) {
+        self.options.access = access;
+    }
+
+    /// Looks for passwords in this log, too.
+    pub(crate) fn keep_log(&mut self, log: Vec<String>) {
+        self.logs.extend(log);
     }
 
     /// How operators are started.
@@ -100,7 +105,7 @@ impl<'a> World<'a> {
         old.kill().unwrap();
         old.ended().await.unwrap();
         let log = old.log();
-        self.logs.extend(log.iter().cloned());
+        self.keep_log(log.clone());
         log
     }
 
