@@ -21,7 +21,7 @@ demo-keep: ## The demo's sidecar and simulator, left running until Ctrl-C
 	@tests/demo/demo.sh --keep
 
 .PHONY: test
-test: cluster-build test-unit test-interop test-api ## Run every test
+test: cluster-build test-unit test-interop test-api ## Run every test (needs Rust, python3 and Go)
 
 .PHONY: test-unit
 test-unit: ## Run the Rust tests: no programs but cargo and python3
@@ -33,13 +33,23 @@ test-interop: ## Run mail through clients and servers that nobody here wrote (in
 	cargo test --locked --workspace --no-run
 	cargo test --locked --workspace --test interop
 
+SUITES = api chart
+
 .PHONY: test-api
-test-api: cluster-build ## Run the operator, the webhook and the chart at a real API server (needs Go, once)
+test-api: cluster-build ## Run the operator, the webhook and the chart at a real API server (needs Go)
 	cargo test --locked --workspace --no-run
-	cargo test --locked --workspace --test api --test chart
+	cargo test --locked --workspace $(SUITES:%=--test %)
+
+.PHONY: release-check
+release-check: ## Run those on the oldest Kubernetes that the chart admits, and the chart with helm 3, too
+	@.ci/release-check
+
+.PHONY: needs-go
+needs-go:
+	@tests/cluster/needs-go
 
 .PHONY: cluster-build
-cluster-build: ## Build etcd, Kubernetes, helm and two judges from Go modules into target/cluster (10 minutes, once)
+cluster-build: needs-go ## Build etcd, Kubernetes, helm and two judges from Go modules into target/cluster (10 minutes, once)
 	cargo run --locked -p zohorelay-cluster -- build
 
 .PHONY: cluster-up

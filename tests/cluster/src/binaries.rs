@@ -69,7 +69,7 @@ impl Program {
 /// A Go module under `tests/cluster/go` and what is built from it.
 #[derive(Clone, Copy, Debug)]
 struct Module {
-    /// Its folder.
+    /// Its folder, which another version than the default one has after a dash.
     name: &'static str,
     /// The requirement in go.mod whose version is that of the programs.
     versioned_by: Option<&'static str>,
@@ -116,6 +116,12 @@ const HELM: Module = Module {
     takes: "about 2 minutes on two cores",
 };
 
+const HELM_3: Module = Module {
+    versioned_by: Some("helm.sh/helm/v3"),
+    packages: &[(Program::Helm, "helm.sh/helm/v3/cmd/helm")],
+    ..HELM
+};
+
 const JUDGE: Module = Module {
     name: "judge",
     versioned_by: None,
@@ -134,11 +140,13 @@ pub struct Binaries {
     cache: PathBuf,
     sources: PathBuf,
     kubernetes: Option<String>,
+    helm: Option<String>,
 }
 
 impl Binaries {
-    /// As the environment says: `KUBEBUILDER_ASSETS`, `ZOHORELAY_CACHE`, and `ZOHORELAY_KUBERNETES`,
-    /// a minor version such as `1.33` that has its own folder `kube-1.33` beside `kube`.
+    /// As the environment says: `KUBEBUILDER_ASSETS`, `ZOHORELAY_CACHE`, and for another version than
+    /// the default one `ZOHORELAY_KUBERNETES` (`1.33`, from the folder `kube-1.33` beside `kube`) and
+    /// `ZOHORELAY_HELM` (`3`, from `helm-3`).
     pub fn from_env() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target = here.ancestors().nth(2).unwrap_or(here).join("target");
@@ -147,7 +155,8 @@ impl Binaries {
             cache: env::var_os("ZOHORELAY_CACHE")
                 .map_or_else(|| target.join("cluster"), PathBuf::from),
             sources: here.join("go"),
-            kubernetes: env::var("ZOHORELAY_KUBERNETES").ok(),
+            kubernetes: version("ZOHORELAY_KUBERNETES"),
+            helm: version("ZOHORELAY_HELM"),
         }
     }
 
@@ -164,25 +173,118 @@ impl Binaries {
         if let Some(path) = self.asset(program) {
             return Ok(path);
         }
-        let module = program.module();
-        let source = self.sources.join(self.folder_of(&module));
-        let bin = build::ensure(&module, &source, &self.cache)?;
+        let (module, folder) = self.origin(program);
+        let bin = build::ensure(&module, &self.sources.join(folder), &self.cache)?;
         Ok(bin.join(program.name()))
     }
 
     /// A program in the folder of `KUBEBUILDER_ASSETS`; one of another version would not do.
     fn asset(&self, program: Program) -> Option<PathBuf> {
-        if self.kubernetes.is_some() && program.module().name == KUBE.name {
+        if self.version_of(program).is_some() {
             return None;
         }
         let path = self.assets.as_ref()?.join(program.name());
         path.is_file().then_some(path)
     }
 
-    fn folder_of(&self, module: &Module) -> String {
-        match &self.kubernetes {
-            Some(minor) if module.name == KUBE.name => format!("{}-{minor}", module.name),
-            _ => module.name.to_owned(),
+    /// What a program is built from, and the folder of that.
+    fn origin(&self, program: Program) -> (Module, String) {
+        let version = self.version_of(program);
+        let module = match (program, version) {
+            (Program::Helm, Some("3")) => HELM_3,
+            _ => program.module(),
+        };
+        let folder = match version {
+            Some(version) => format!("{}-{version}", module.name),
+            None => module.name.to_owned(),
+        };
+        (module, folder)
+    }
+
+    /// The version that is asked for, if it is not the default one.
+    fn version_of(&self, program: Program) -> Option<&str> {
+        match program {
+            Program::KubeApiserver | Program::KubeControllerManager | Program::Kubectl => {
+                self.kubernetes.as_deref()
+            }
+            Program::Helm => self.helm.as_deref(),
+            Program::Etcd | Program::Kstatus | Program::ArgocdHealth => None,
         }
+    }
+}
+
+fn version(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn binaries(assets: Option<&Path>) -> Binaries {
+        Binaries {
+            assets: assets.map(Path::to_owned),
+            kubernetes: None,
+            helm: None,
+            ..Binaries::from_env()
+        }
+    }
+
+    #[test]
+    fn each_version_has_a_folder_whose_go_mod_names_it() {
+        let others = Binaries {
+            kubernetes: Some("1.33".to_owned()),
+            helm: Some("3".to_owned()),
+            ..binaries(None)
+        };
+        for (binaries, program, version) in [
+            (&binaries(None), Program::Kubectl, "v1."),
+            (&binaries(None), Program::Helm, "v4."),
+            (&binaries(None), Program::Etcd, "v3."),
+            (&others, Program::Kubectl, "v1.33."),
+            (&others, Program::Helm, "v3."),
+            (&others, Program::Etcd, "v3."),
+        ] {
+            let (module, folder) = binaries.origin(program);
+            let manifest = binaries.sources.join(folder).join("go.mod");
+            let text = fs::read_to_string(manifest).unwrap();
+            let found = build::version_of(module.versioned_by.unwrap(), &text).unwrap();
+            assert!(found.starts_with(version), "{program:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_there_serves_unless_another_version_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for program in [Program::Kubectl, Program::Helm] {
+            fs::write(folder.path().join(program.name()), "").unwrap();
+        }
+        let any = binaries(Some(folder.path()));
+        let older_kubernetes = any.clone().kubernetes("1.33");
+        let helm_3 = Binaries {
+            helm: Some("3".to_owned()),
+            ..any.clone()
+        };
+        let served = |binaries: &Binaries| {
+            [Program::Kubectl, Program::Helm].map(|program| binaries.asset(program).is_some())
+        };
+        assert_eq!(served(&any), [true, true]);
+        assert_eq!(served(&older_kubernetes), [false, true]);
+        assert_eq!(served(&helm_3), [true, false]);
+    }
+
+    #[test]
+    fn the_oldest_kubernetes_that_the_chart_admits_is_one_that_is_tried() {
+        let sources = binaries(None).sources;
+        let chart = sources.join("../../../charts/zohorelay/Chart.yaml");
+        let chart = fs::read_to_string(chart).unwrap();
+        let bound = chart.lines().find_map(|line| {
+            line.strip_prefix("kubeVersion: \">=")?
+                .strip_suffix(".0-0\"")
+        });
+        let folder = sources.join(format!("kube-{}", bound.unwrap()));
+        assert!(folder.join("go.mod").is_file(), "{}", folder.display());
     }
 }

@@ -28,6 +28,17 @@ pub enum BuildError {
         /// What was to be built.
         program: String,
     },
+    /// Go is too old, and may not or cannot fetch a newer one.
+    #[error(
+        "building {program}: go is too old; install Go 1.26 or later (https://go.dev/dl), or let it \
+         fetch its successor (GOTOOLCHAIN=auto):\n{output}"
+    )]
+    OldGo {
+        /// What was to be built.
+        program: String,
+        /// The end of what Go said.
+        output: String,
+    },
     /// The module proxy cannot be reached.
     #[error(
         "building {program}: the Go modules could not be fetched; check the network, or GOPROXY \
@@ -227,7 +238,8 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn version_of(requirement: &str, manifest: &str) -> Option<String> {
+/// The version that a go.mod requires of a module.
+pub(super) fn version_of(requirement: &str, manifest: &str) -> Option<String> {
     manifest.lines().find_map(|line| {
         let mut words = line.split_whitespace().filter(|word| *word != "require");
         (words.next() == Some(requirement)).then(|| words.next().map(str::to_owned))?
@@ -251,10 +263,18 @@ fn failure(program: &str, output: &str) -> BuildError {
         "connection refused",
         "module lookup disabled",
     ];
+    const OLD: [&str; 2] = ["requires go >=", "invalid go version"];
+    let said = |signs: &[&str]| signs.iter().any(|sign| output.contains(sign));
     let program = program.to_owned();
     let lines: Vec<&str> = output.lines().collect();
     let last = lines[lines.len().saturating_sub(20)..].join("\n");
-    if NETWORK.iter().any(|sign| output.contains(sign)) {
+    if said(&OLD) {
+        return BuildError::OldGo {
+            program,
+            output: last,
+        };
+    }
+    if said(&NETWORK) {
         return BuildError::NoNetwork {
             program,
             output: last,
@@ -293,19 +313,12 @@ require (
     }
 
     #[test]
-    fn each_module_names_the_version_that_its_go_mod_has() {
-        for module in [super::super::KUBE, super::super::ETCD, super::super::HELM] {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("go")
-                .join(module.name);
-            let text = fs::read_to_string(path.join("go.mod")).unwrap();
-            let version = version_of(module.versioned_by.unwrap(), &text);
-            assert!(version.is_some(), "{}", module.name);
-        }
-    }
-
-    #[test]
-    fn a_network_that_is_missing_is_told_from_a_build_that_fails() {
+    fn an_old_go_and_a_missing_network_are_told_from_a_build_that_fails() {
+        let old = failure(
+            "etcd",
+            "go: go.mod requires go >= 1.26.0 (running go 1.25.3; GOTOOLCHAIN=local)",
+        );
+        assert!(matches!(old, BuildError::OldGo { .. }), "{old}");
         let network = failure(
             "etcd",
             "go: m@v1: Get \"https://p\": dial tcp: lookup p: no such host",
