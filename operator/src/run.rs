@@ -1,5 +1,6 @@
 //! `run`: bind everything, say so once, serve until SIGTERM, end in order.
 
+mod connect;
 mod leading;
 mod readiness;
 
@@ -33,6 +34,7 @@ use crate::pods::Pods;
 use crate::scope::Scope;
 use crate::webhook::Webhook;
 
+use self::connect::connect;
 use self::leading::lead;
 use self::readiness::Ready;
 
@@ -148,17 +150,6 @@ pub async fn run(args: RunArgs) -> Result<(), Refusal> {
 
 fn refuse(code: u8, error: &dyn Error) -> Refusal {
     Refusal::new(code, chain(error))
-}
-
-/// The way to the API server, which need not be there yet.
-async fn connect() -> Result<Client, Refusal> {
-    let config = kube::Config::infer().await.map_err(|error| {
-        let why = chain(&error);
-        let message =
-            format!("finding the API server: {why}; run the operator in a pod, or set KUBECONFIG");
-        Refusal::new(exit::USAGE, message)
-    })?;
-    Client::try_from(config).map_err(|error| refuse(exit::USAGE, &error))
 }
 
 fn bind_webhook(args: &RunArgs) -> Result<Option<Webhook>, Refusal> {
