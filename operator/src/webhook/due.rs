@@ -42,8 +42,9 @@ impl<K> From<Option<K>> for Observed<K> {
 pub enum Obstacle {
     /// The Secret holds something that the operator did not make.
     #[error(
-        "the webhook's Secret is not of the operator's making: delete it, name another by \
-         --webhook-secret, or say by --cert-source who keeps it"
+        "the webhook's Secret is not of the operator's making, or is the document of an identity: \
+         delete it or that identity, name another by --webhook-secret, or say by --cert-source who \
+         keeps it"
     )]
     ForeignSecret,
     /// The configuration is missing, or our webhook is not in it.

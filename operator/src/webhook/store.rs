@@ -13,7 +13,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use zeroize::Zeroizing;
-use zohorelay_crds::keys::{MANAGED_BY, MANAGED_BY_LABEL};
+use zohorelay_crds::keys::{DOCUMENT_KEY, MANAGED_BY, MANAGED_BY_LABEL};
 
 use super::certificate::Issue;
 use super::rotation::{Kept, Rotation};
@@ -27,13 +27,15 @@ pub fn serving(secret: &Secret) -> Option<(&[u8], &[u8])> {
     Some((&data.get("tls.crt")?.0, &data.get("tls.key")?.0))
 }
 
-/// Whether the operator may write it: it made it, or there is nothing in it.
+/// Whether the operator may write it: it made it for this, or there is nothing in it. It has the same
+/// label on the document of an identity, which may have the same name: `zohorelay-webhook`.
 pub fn is_ours(secret: &Secret) -> bool {
+    let Some(data) = secret.data.as_ref().filter(|data| !data.is_empty()) else {
+        return true;
+    };
     let labels = secret.metadata.labels.as_ref();
-    labels
-        .and_then(|labels| labels.get(MANAGED_BY_LABEL))
-        .is_some_and(|by| by == MANAGED_BY)
-        || secret.data.as_ref().is_none_or(BTreeMap::is_empty)
+    let manager = labels.and_then(|labels| labels.get(MANAGED_BY_LABEL));
+    manager.is_some_and(|by| by == MANAGED_BY) && !data.contains_key(DOCUMENT_KEY)
 }
 
 /// What it keeps; None where a part of what is served is missing or is not text.

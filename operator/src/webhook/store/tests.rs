@@ -100,6 +100,18 @@ fn a_secret_of_somebody_else_is_not_ours_unless_it_is_empty() {
 }
 
 #[test]
+fn the_document_of_an_identity_called_webhook_is_not_written_over() {
+    let kept = Kept {
+        current: issue(),
+        rotation: Rotation::Idle,
+    };
+    let mut secret = write(&kept, None, None);
+    let document = BTreeMap::from([("identity.json".to_owned(), ByteString(b"{}".to_vec()))]);
+    secret.data = Some(document);
+    assert!(!is_ours(&secret));
+}
+
+#[test]
 fn a_secret_that_lacks_a_part_of_what_is_served_keeps_nothing() {
     let kept = Kept {
         current: issue(),
