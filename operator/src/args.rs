@@ -7,6 +7,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zohorelay_process::telemetry;
 
+use crate::name::is_dns_label;
+
+/// The longest time that a flag takes.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Declares mail identities to pods: reconciles `MailIdentity` objects and injects the sidecar.
 #[derive(Debug, Parser)]
 #[command(name = "zohorelay-operator", version, after_help = EXAMPLES)]
@@ -43,7 +48,12 @@ pub enum Command {
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
     /// The operator's own namespace: that of its Lease, its webhook's Secret and Service.
-    #[arg(long, value_name = "NAME", env = "ZOHORELAY_OPERATOR_NAMESPACE")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ZOHORELAY_OPERATOR_NAMESPACE",
+        value_parser = parse_namespace
+    )]
     pub operator_namespace: String,
 
     /// Namespace to look after; may be given several times. None: all of them.
@@ -51,7 +61,8 @@ pub struct RunArgs {
         long = "watch-namespace",
         value_name = "NAME",
         env = "ZOHORELAY_WATCH_NAMESPACES",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = parse_namespace
     )]
     pub watch_namespaces: Vec<String>,
 
@@ -343,15 +354,77 @@ impl From<LogFormat> for telemetry::Format {
     }
 }
 
+/// A DNS label: an empty name would reach for the whole cluster.
+fn parse_namespace(text: &str) -> Result<String, String> {
+    if is_dns_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a namespace is a-z, 0-9 and inner hyphens, at most 63 characters".to_owned())
+    }
+}
+
+/// At most a day: it is added to points in time.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let count: u64 = digits
         .parse()
         .map_err(|_| "give a time, as in 10s".to_owned())?;
-    match &text[digits.len()..] {
-        "ms" => Ok(Duration::from_millis(count)),
-        "s" => Ok(Duration::from_secs(count)),
-        "m" if count <= 60 * 24 => Ok(Duration::from_secs(count * 60)),
-        _ => Err("the units are ms, s and m, as in 10s".to_owned()),
+    let time = match &text[digits.len()..] {
+        "ms" => Duration::from_millis(count),
+        "s" => Duration::from_secs(count),
+        "m" => Duration::from_secs(count.saturating_mul(60)),
+        _ => return Err("the units are ms, s and m, as in 10s".to_owned()),
+    };
+    if time > DAY {
+        return Err("more than a day is too long; give a time, as in 10s".to_owned());
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_and_is_at_most_a_day() {
+        assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_duration("1440m"), Ok(DAY));
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1.5s",
+            "1h",
+            "1441m",
+            "86401s",
+            "18446744073709551615s",
+        ] {
+            parse_duration(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_is_empty_or_no_name_is_refused_with_its_flag() {
+        let run = |flags: &[&str]| {
+            let required = ["zohorelay-operator", "run", "--sidecar-image=i"];
+            Cli::try_parse_from(required.iter().chain(flags))
+        };
+        run(&["--operator-namespace=mail", "--watch-namespace=shop,crm"]).unwrap();
+        for (flags, named) in [
+            (&["--operator-namespace="][..], "--operator-namespace"),
+            (&["--operator-namespace=a/b"], "--operator-namespace"),
+            (
+                &["--operator-namespace=mail", "--watch-namespace="],
+                "--watch-namespace",
+            ),
+            (
+                &["--operator-namespace=mail", "--watch-namespace=shop, crm"],
+                "--watch-namespace",
+            ),
+        ] {
+            let refusal = run(flags).unwrap_err().to_string();
+            assert!(refusal.contains(named), "{refusal}");
+        }
     }
 }

@@ -13,8 +13,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope of a list of names: an empty one means all.
-    pub fn from_names(names: Vec<String>) -> Self {
+    /// The scope of a list of names: an empty one means all. A name that stands there twice is one.
+    pub fn from_names(mut names: Vec<String>) -> Self {
+        names.sort_unstable();
+        names.dedup();
         if names.is_empty() {
             Self::Cluster
         } else {
@@ -34,5 +36,19 @@ impl Scope {
                 .map(|name| Api::namespaced(client.clone(), name))
                 .collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+
+    #[test]
+    fn a_namespace_that_is_named_twice_is_watched_once() {
+        let names = ["shop", "crm", "shop"].map(str::to_owned);
+        let expected = ["crm", "shop"].map(str::to_owned);
+        let scope = Scope::from_names(names.into());
+        assert_eq!(scope, Scope::Namespaces(expected.into()));
+        assert_eq!(Scope::from_names(Vec::new()), Scope::Cluster);
     }
 }

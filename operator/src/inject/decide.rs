@@ -7,6 +7,7 @@ use zohorelay_process::telemetry;
 use super::pod::{self, List, Pod, items, name_of};
 use super::quantity::Quantity;
 use super::refusal::Refusal;
+use crate::name::is_dns_label;
 
 /// The most identities of one pod: each is a folder, a volume source and a set of metrics.
 pub const MAX_IDENTITIES: usize = 16;
@@ -154,15 +155,6 @@ fn identities(pod: &Pod<'_>) -> Result<Vec<String>, Refusal> {
         return Err(Refusal::TooManyIdentities(names.len()));
     }
     Ok(names)
-}
-
-/// RFC 1123: the name becomes a folder and part of a Secret's name.
-fn is_dns_label(name: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(legal)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
 }
 
 fn port(pod: &Pod<'_>) -> Result<u16, Refusal> {

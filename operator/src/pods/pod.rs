@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use zohorelay_crds::keys;
 
+use crate::name::is_dns_label;
+
 /// More identities than this of one pod are not counted: an annotation is a stranger's text.
 const IDENTITIES_MAX: usize = 64;
 
@@ -157,15 +159,6 @@ fn identities(annotation: &str) -> Box<[Box<str>]> {
         }
     }
     names.into()
-}
-
-/// RFC 1123, in lower case, as Kubernetes wants it.
-fn is_dns_label(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
 }
 
 #[cfg(test)]
