@@ -49,6 +49,11 @@ fn not_yaml(error: &serde_saphyr::Error) -> String {
     let place = error.location().map_or_else(String::new, |at| {
         format!(" at line {} column {}", at.line(), at.column())
     });
+    if let serde_saphyr::Error::Budget { .. } = error {
+        return format!(
+            "this document is larger, or nested more deeply, than is read, as seen{place}; divide it"
+        );
+    }
     format!(
         "this is not YAML{place}; look at the indentation, at quotes that are open, and at keys that \
          stand twice"

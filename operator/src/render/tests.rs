@@ -140,8 +140,13 @@ fn each_mistake_names_file_document_object_and_remedy() {
     let secret = |from: &str, to: &str| SECRET.replace(from, to);
     let other_case = identity("address:", "Address:");
     let server = identity("spec:", "spec:\n  server: {host: mail.example.com}");
-    let cases: [(&[&str], &str); 17] = [
+    let deep = format!("{}1{}", "{a: ".repeat(100), "}".repeat(100));
+    let cases: [(&[&str], &str); 18] = [
         (&[broken], "0.yaml, document 1: this is not YAML at line"),
+        (
+            &[&deep],
+            "0.yaml, document 1: this document is larger, or nested more deeply, than is read",
+        ),
         (
             &[SECRET, IDENTITY, "a: b"],
             "2.yaml, document 1: this is no Kubernetes object: it needs apiVersion",
