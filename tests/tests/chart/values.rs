@@ -240,6 +240,8 @@ fn the_notes_tell_the_next_three_commands_and_how_to_remove_what_stays() {
     ] {
         assert!(by_default.contains(part), "{part}: {by_default}");
     }
+    // A shell ends the document only at a line that is that word alone.
+    assert!(by_default.lines().any(|line| line == "EOF"), "{by_default}");
     assert!(notes(&["crds.keep=false"]).contains("EVERY identity"));
     let narrowed = notes(&["rbac.scope=Namespaces", "rbac.namespaces={crm}"]);
     assert!(narrowed.contains("kubectl -n crm apply"), "{narrowed}");
