@@ -21,6 +21,9 @@ pub const VERIFIED: &str = "zohorelay.dev/verified";
 /// Annotation of a rendered Secret: the identity's `metadata.generation` that it was made from.
 pub const GENERATION: &str = "zohorelay.dev/generation";
 
+/// Annotation of an identity: any new value has a refused login tried once more.
+pub const RELEASE_HOLD: &str = "zohorelay.dev/release-hold";
+
 /// Label of a pod that asks for the sidecar: `"true"`.
 pub const INJECT: &str = "zohorelay.dev/inject";
 /// Annotation of a pod: its identities, comma-separated; the first is the default.

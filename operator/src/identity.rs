@@ -14,6 +14,7 @@ mod driver;
 pub mod event;
 pub mod logins;
 mod reconcile;
+pub mod release;
 pub mod spacing;
 pub mod status;
 pub mod validate;

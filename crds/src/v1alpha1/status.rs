@@ -37,7 +37,7 @@ pub struct MailIdentityStatus {
     /// The pods that ask for this identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodCounts>,
-    /// Why no pod sends for now.
+    /// Why no pod sends for now, and the last request to go on all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldStatus>,
     /// When the newest ended container was counted.
@@ -61,7 +61,8 @@ pub struct CredentialStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub secret_resource_version: Option<String>,
-    /// The last refused login; it is not tried again until the credential or the server changes.
+    /// The last refused login; it is not tried again until the credential or the server changes, or
+    /// the annotation zohorelay.dev/release-hold asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedCredential>,
 }
@@ -101,7 +102,7 @@ pub struct PodCounts {
     pub current: i32,
 }
 
-/// A hold on all pods of an identity.
+/// A hold on all pods of an identity, and what was asked against one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldStatus {
@@ -112,7 +113,7 @@ pub struct HoldStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub reason: Option<String>,
-    /// The last value of the release annotation that was acted on.
+    /// The last value of the annotation zohorelay.dev/release-hold that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_release: Option<String>,

@@ -119,6 +119,14 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    /// Whether a login that just ended has a verdict: it was taken, or a proven server refused it.
+    pub fn is_verdict(result: Result<(), &Failure>, key: &AttemptKey) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(failure) => failure.reply.is_some() && is_refusal(failure, key),
+        }
+    }
+
     /// What a login that just ended tells; `earlier` is what was known of the same key before.
     pub fn judge(
         result: Result<(), &Failure>,
@@ -135,7 +143,7 @@ impl Attempt {
             .as_ref()
             .map(zohorelay_smtp::reply::Reply::code);
         match (code, earlier) {
-            (Some(code), _) if is_verdict(failure, key) => Self::Refused {
+            (Some(code), _) if is_refusal(failure, key) => Self::Refused {
                 at: now,
                 code,
                 class: failure.class,
@@ -165,7 +173,7 @@ impl Attempt {
 }
 
 /// Whether a proven server spoke about the login or the account.
-fn is_verdict(failure: &Failure, key: &AttemptKey) -> bool {
+fn is_refusal(failure: &Failure, key: &AttemptKey) -> bool {
     match failure.class {
         Class::AuthFailed => failure.stage == Stage::Auth,
         Class::AccountBlocked => is_proven(failure, key),

@@ -15,14 +15,14 @@ use jiff::Timestamp;
 use zohorelay_config::Document;
 use zohorelay_crds::MailIdentity;
 
-use crate::identity::attempt::Attempt;
+use crate::identity::logins::Known;
 use crate::identity::status::Standing;
 use crate::identity::validate::{Draft, Problem};
 
 use login::Verdict;
 
-/// How long a login may be without a verdict before `BestEffort` publishes it while no document
-/// serves.
+/// How long the server may give no verdict, from the first try on, before `BestEffort` publishes a
+/// login while no document serves.
 const PATIENCE_WITHOUT_DOCUMENT: Duration = Duration::from_secs(120);
 /// The same while a good document serves.
 const PATIENCE_WITH_DOCUMENT: Duration = Duration::from_secs(15 * 60);
@@ -67,6 +67,11 @@ pub enum Rendered {
     },
     /// Somebody else's: it is never written.
     Foreign,
+    /// The operator may not read it.
+    Forbidden {
+        /// What the API server said; it names verb, resource and namespace.
+        message: String,
+    },
 }
 
 impl Rendered {
@@ -77,7 +82,7 @@ impl Rendered {
             Self::OursUnreadable { resource_version } | Self::Left { resource_version } => {
                 Some(resource_version)
             }
-            Self::Absent | Self::Foreign => None,
+            Self::Absent | Self::Foreign | Self::Forbidden { .. } => None,
         }
     }
 
@@ -99,12 +104,10 @@ pub struct Situation<'a> {
     pub draft: Result<Draft, Problem>,
     /// What is published.
     pub rendered: Rendered,
-    /// What is known of the draft's login; `Untried` where there is no draft.
-    pub attempt: Attempt,
+    /// What is known of the draft's login; nothing where there is no draft.
+    pub known: Known,
     /// Now.
     pub now: Timestamp,
-    /// When this login was first seen without a verdict; none means now.
-    pub untried_since: Option<Timestamp>,
 }
 
 /// What to do.
@@ -143,25 +146,9 @@ pub fn decide(situation: &Situation) -> Decision {
     }
     match &situation.draft {
         Err(problem) => situation.decide_without_draft(problem),
-        Ok(_) if situation.rendered == Rendered::Foreign => {
-            let meta = &situation.identity.metadata;
-            let problem = Problem::name_taken(
-                meta.name.as_deref().unwrap_or_default(),
-                meta.namespace.as_deref().unwrap_or_default(),
-            );
-            situation.decide_without_draft(&problem)
-        }
-        Ok(draft) if draft.document.suspend => situation.decide_suspended(draft),
-        Ok(draft) => match situation.verdict(draft) {
-            verdict @ Verdict::Accepted { .. } => {
-                let publish = situation.publication(&draft.document, true);
-                situation.conclude(draft, &verdict, publish, None)
-            }
-            verdict @ Verdict::Refused { .. } => {
-                let requeue = situation.until_blocked_retry(&verdict);
-                situation.conclude(draft, &verdict, None, requeue)
-            }
-            verdict @ Verdict::None => situation.decide_untried(draft, &verdict),
+        Ok(draft) => match situation.problem_of_rendered() {
+            Some(problem) => situation.decide_without_draft(&problem),
+            None => situation.decide_with(draft),
         },
     }
 }
@@ -175,6 +162,37 @@ impl Situation<'_> {
 
     fn generation(&self) -> i64 {
         self.identity.metadata.generation.unwrap_or_default()
+    }
+
+    /// Why the rendered Secret cannot be written, whatever the draft is.
+    fn problem_of_rendered(&self) -> Option<Problem> {
+        let meta = &self.identity.metadata;
+        let name = meta.name.as_deref().unwrap_or_default();
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        match &self.rendered {
+            Rendered::Foreign => Some(Problem::name_taken(name, namespace)),
+            Rendered::Forbidden { message } => {
+                Some(Problem::forbidden("get", "secrets", namespace, message))
+            }
+            _ => None,
+        }
+    }
+
+    fn decide_with(&self, draft: &Draft) -> Decision {
+        if draft.document.suspend {
+            return self.decide_suspended(draft);
+        }
+        match self.verdict(draft) {
+            verdict @ Verdict::Accepted { .. } => {
+                let publish = self.publication(&draft.document, true);
+                self.conclude(draft, &verdict, publish, None)
+            }
+            verdict @ Verdict::Refused { .. } => {
+                let requeue = self.until_blocked_retry(&verdict);
+                self.conclude(draft, &verdict, None, requeue)
+            }
+            verdict @ Verdict::None => self.decide_untried(draft, &verdict),
+        }
     }
 
     /// The last good document stays, but that a suspension holds for it too.
@@ -217,16 +235,15 @@ impl Situation<'_> {
 
     /// The login has no verdict yet.
     fn decide_untried(&self, draft: &Draft, verdict: &Verdict) -> Decision {
+        if self.must_be_tried() {
+            return self.conclude(draft, verdict, None, None);
+        }
         let patience = self.patience_left();
-        let publish = match patience {
-            _ if self.must_be_tried() => None,
-            _ if self.has_published_login(draft) => self.publication(&draft.document, false),
-            Duration::ZERO => self.publication(&draft.document, false),
-            _ => None,
-        };
-        let waits = !self.must_be_tried() && !self.has_published_login(draft);
-        let requeue = (waits && !patience.is_zero()).then_some(patience);
-        self.conclude(draft, verdict, publish, requeue)
+        if self.has_published_login(draft) || patience == Some(Duration::ZERO) {
+            let publish = self.publication(&draft.document, false);
+            return self.conclude(draft, verdict, publish, None);
+        }
+        self.conclude(draft, verdict, None, patience)
     }
 
     fn conclude(

@@ -7,14 +7,14 @@ use zohorelay_crds::MailIdentity;
 
 use super::build::{read_rendered, secret_name};
 use super::decide::Rendered;
-use super::validate::{Problem, SecretFact};
+use super::validate::SecretFact;
 
 /// What an identity refers to.
 pub struct Facts {
     /// The Secret with the password.
     pub secret: SecretFact,
-    /// The Secret with the document, or why it cannot be read.
-    pub rendered: Result<Rendered, Problem>,
+    /// The Secret with the document.
+    pub rendered: Rendered,
 }
 
 /// Reads both Secrets. An error is one that another try may not have.
@@ -30,14 +30,11 @@ pub async fn read(
     Ok(Facts {
         secret: secret_fact(secret)?,
         rendered: match rendered {
-            Ok(None) => Ok(Rendered::Absent),
-            Ok(Some(secret)) => Ok(read_rendered(identity, &secret)),
-            Err(kube::Error::Api(status)) if status.is_forbidden() => Err(Problem::forbidden(
-                "get",
-                "secrets",
-                namespace,
-                &status.message,
-            )),
+            Ok(None) => Rendered::Absent,
+            Ok(Some(secret)) => read_rendered(identity, &secret),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Rendered::Forbidden {
+                message: status.message.clone(),
+            },
             Err(error) => return Err(error),
         },
     })

@@ -10,12 +10,11 @@ use zohorelay_crds::v1alpha1::ConditionType;
 use zohorelay_crds::{MailIdentity, MailIdentityStatus};
 
 use super::apply::{Written, apply, write_status};
-use super::attempt::Attempt;
 use super::build::{BuildError, rendered_secret};
-use super::decide::{Decision, Rendered, Situation, decide};
+use super::decide::{Decision, Situation, decide};
 use super::status::{Login, Standing, status};
 use super::validate::{Problem, validate};
-use super::{Controller, dereference, event, verify};
+use super::{Controller, dereference, event, release, verify};
 
 /// An identity is looked at again after that time at the latest, for the sake of a change that no
 /// watch told of.
@@ -52,6 +51,7 @@ pub(super) async fn reconcile(
 ) -> Result<Action, ReconcileError> {
     // Being deleted: the garbage collector takes what it owns.
     if identity.metadata.deletion_timestamp.is_some() {
+        controller.verifier.forget(object);
         return Ok(Action::await_change());
     }
     let reconciliation = Reconciliation {
@@ -74,10 +74,11 @@ impl Reconciliation<'_> {
     async fn run(&self) -> Result<Action, ReconcileError> {
         for _ in 0..TRIES {
             let (situation, decision) = self.look().await?;
-            if decision.verify
-                && let Ok(draft) = &situation.draft
-            {
-                self.controller.verifier.ask(self.object, &draft.document);
+            match &situation.draft {
+                Ok(draft) if decision.verify => {
+                    self.controller.verifier.ask(self.object, &draft.document);
+                }
+                _ => self.controller.verifier.withdraw(self.object),
             }
             match self.publish(&situation, &decision).await? {
                 Written::Done => return self.conclude(&decision).await,
@@ -95,25 +96,20 @@ impl Reconciliation<'_> {
             .await
             .map_err(ReconcileError::Read)?;
         let draft = validate(self.identity, &facts.secret, &self.controller.allowed);
-        let (draft, rendered) = match facts.rendered {
-            Ok(rendered) => (draft, rendered),
-            Err(problem) => (Err(problem), Rendered::Absent),
-        };
         let verifier = &self.controller.verifier;
-        let known = draft
-            .as_ref()
-            .ok()
-            .map(|draft| verifier.look(self.object, draft.attempt_key()));
+        let known = draft.as_ref().ok().map(|draft| {
+            let release = release::pending(self.identity);
+            verifier.look(self.object, draft.attempt_key(), release)
+        });
         if known.is_none() {
             verifier.forget(self.object);
         }
         let situation = Situation {
             identity: self.identity,
             draft,
-            rendered,
+            rendered: facts.rendered,
+            known: known.unwrap_or_default(),
             now: Timestamp::now(),
-            untried_since: known.as_ref().map(|known| known.first_seen),
-            attempt: known.map_or(Attempt::Untried, |known| known.attempt),
         };
         let decision = decide(&situation);
         Ok((situation, decision))

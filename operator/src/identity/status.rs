@@ -8,7 +8,7 @@ mod tests;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use zohorelay_crds::MailIdentityStatus;
-use zohorelay_crds::v1alpha1::{ConditionType, CredentialStatus, PodCounts, Reason};
+use zohorelay_crds::v1alpha1::{ConditionType, CredentialStatus, HoldStatus, PodCounts, Reason};
 
 use crate::pods::PodTally;
 
@@ -29,6 +29,10 @@ pub struct Standing {
     pub obstacle: Option<Obstacle>,
     /// For the status.
     pub credential: CredentialStatus,
+    /// The request for one more try that was acted on just now.
+    pub handled_release: Option<String>,
+    /// Whether what is published could be read; else `serving` is what an earlier look found.
+    pub is_readable: bool,
 }
 
 /// A published document.
@@ -49,12 +53,14 @@ pub struct Serving {
 pub enum Login {
     /// It was taken.
     Accepted,
-    /// It was refused: nothing changes until a person changes something.
+    /// It was refused.
     Refused {
         /// `LoginRefused` or `AccountBlocked`.
         reason: Reason,
         /// What the server said, and what to do.
         message: String,
+        /// Whether it is tried once more all the same, since a person asked for it.
+        is_tried_again: bool,
     },
     /// There is no verdict yet.
     Pending {
@@ -111,10 +117,23 @@ pub fn status(
         } else {
             counted
         },
-        hold: previous.and_then(|status| status.hold.clone()),
+        hold: hold(
+            previous.and_then(|status| status.hold.clone()),
+            standing.handled_release.as_ref(),
+        ),
         ended_through: previous.and_then(|status| status.ended_through.clone()),
         conditions: conditions.collect(),
     }
+}
+
+fn hold(previous: Option<HoldStatus>, handled: Option<&String>) -> Option<HoldStatus> {
+    let Some(handled) = handled else {
+        return previous;
+    };
+    Some(HoldStatus {
+        last_handled_release: Some(handled.clone()),
+        ..previous.unwrap_or_default()
+    })
 }
 
 fn counts(pods: &PodTally) -> PodCounts {

@@ -54,14 +54,30 @@ impl Verifier {
     }
 
     /// See [`Logins::look`].
-    pub fn look(&self, identity: &ObjectRef<MailIdentity>, key: AttemptKey) -> Known {
-        self.logins().look(identity, key, Timestamp::now())
+    pub fn look(
+        &self,
+        identity: &ObjectRef<MailIdentity>,
+        key: AttemptKey,
+        release: Option<String>,
+    ) -> Known {
+        let now = (Timestamp::now(), Instant::now());
+        self.logins().look(identity, key, release, now)
     }
 
     /// See [`Logins::ask`].
     pub fn ask(&self, identity: &ObjectRef<MailIdentity>, document: &Document) {
         self.logins().ask(identity, document);
         self.asked.notify_one();
+    }
+
+    /// See [`Logins::withdraw`].
+    pub fn withdraw(&self, identity: &ObjectRef<MailIdentity>) {
+        self.logins().withdraw(identity);
+    }
+
+    /// See [`Logins::withdraw_all`].
+    pub fn withdraw_all(&self) {
+        self.logins().withdraw_all();
     }
 
     /// See [`Logins::forget`].

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use zohorelay_crds::MailIdentity;
 
 use super::build::secret_name;
+use super::release;
 use crate::backoff;
 use crate::metrics::Metrics;
 use crate::run::chain;
@@ -62,7 +63,8 @@ fn readable(
     let strip = |guard: DeserializeGuard<MailIdentity>| match guard.0 {
         Ok(mut identity) => {
             identity.metadata.managed_fields = None;
-            identity.metadata.annotations = None;
+            let annotations = identity.metadata.annotations.take();
+            identity.metadata.annotations = annotations.as_ref().and_then(release::only);
             Some(identity)
         }
         Err(invalid) => {
@@ -181,6 +183,24 @@ mod tests {
             let concerned = concerns(&identity(), &secret(namespace, name));
             assert_eq!(concerned, expected, "{namespace}/{name}");
         }
+    }
+
+    #[test]
+    fn of_annotations_only_the_request_for_one_more_login_is_kept() {
+        let mut whole = identity();
+        let annotations = [
+            ("zohorelay.dev/release-hold", "7"),
+            ("example.com/note", "x"),
+        ];
+        let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        whole.metadata.annotations = Some(annotations.clone().into());
+        let metrics = Metrics::new("1").unwrap();
+        let read = readable(Ok(Event::Apply(DeserializeGuard(Ok(whole)))), &metrics);
+        let Some(Event::Apply(read)) = read else {
+            panic!("{read:?}");
+        };
+        let [kept, _] = annotations;
+        assert_eq!(read.metadata.annotations, Some([kept].into()));
     }
 
     #[test]

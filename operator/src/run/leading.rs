@@ -51,6 +51,8 @@ fn begin(
     leadership: &Leadership,
     term: &CancellationToken,
 ) -> JoinSet<&'static str> {
+    // What was queued in an earlier term may not be wanted any more: who still wants it asks again.
+    controller.verifier.withdraw_all();
     let (changed, news) = mpsc::channel::<ObjectRef<MailIdentity>>(CHANGED);
     let mut parts = JoinSet::new();
     let (identities, token) = (controller.clone(), term.clone());

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zohorelay_crds::MailIdentity;
+use zohorelay_crds::keys::RELEASE_HOLD;
 use zohorelay_upstream::{Class, Stage};
 
 use super::{Published, Rendered, Situation};
 use crate::identity::attempt::Attempt;
+use crate::identity::logins::Known;
 use crate::identity::validate::fixtures::{PASSWORD, check, identity, secret, with_keys};
 use crate::identity::validate::{Problem, SecretFact};
 
@@ -48,9 +50,14 @@ pub(crate) fn refused(class: Class, at: Timestamp) -> Attempt {
     }
 }
 
+/// No verdict, for a minute by now.
 pub(crate) fn unheard() -> Attempt {
+    unheard_for(60)
+}
+
+pub(crate) fn unheard_for(seconds: i64) -> Attempt {
     Attempt::Unheard {
-        since: seconds_ago(60),
+        since: seconds_ago(seconds),
         class: Class::Timeout,
         stage: Stage::Connect,
         text: None,
@@ -63,8 +70,7 @@ pub(crate) struct Scene {
     pub(crate) identity: MailIdentity,
     pub(crate) secret: SecretFact,
     pub(crate) rendered: Rendered,
-    pub(crate) attempt: Attempt,
-    pub(crate) untried_since: Option<Timestamp>,
+    pub(crate) known: Known,
 }
 
 impl Scene {
@@ -74,8 +80,7 @@ impl Scene {
             identity: identity(patch),
             secret: secret(PASSWORD),
             rendered: Rendered::Absent,
-            attempt: Attempt::Untried,
-            untried_since: None,
+            known: Known::default(),
         }
     }
 
@@ -101,15 +106,35 @@ impl Scene {
         self
     }
 
-    pub(crate) fn attempt(self, attempt: Attempt) -> Self {
-        Self { attempt, ..self }
+    pub(crate) fn attempt(mut self, attempt: Attempt) -> Self {
+        self.known.attempt = attempt;
+        self
     }
 
-    pub(crate) fn untried_for(self, seconds: i64) -> Self {
-        Self {
-            untried_since: Some(seconds_ago(seconds)),
-            ..self
-        }
+    /// The next try is under way, or waits for its turn.
+    pub(crate) fn due(mut self) -> Self {
+        self.known.is_due = true;
+        self
+    }
+
+    /// A person asks for one more try.
+    pub(crate) fn released(mut self, value: &str) -> Self {
+        let annotations = [(RELEASE_HOLD.to_owned(), value.to_owned())];
+        self.identity.metadata.annotations = Some(annotations.into());
+        self
+    }
+
+    /// There was a verdict since.
+    pub(crate) fn release_tried(mut self) -> Self {
+        self.known.is_release_tried = true;
+        self
+    }
+
+    /// The status tells of a request that was acted on.
+    pub(crate) fn handled(mut self, value: &str) -> Self {
+        let status = self.identity.status.get_or_insert_default();
+        status.hold.get_or_insert_default().last_handled_release = Some(value.to_owned());
+        self
     }
 
     pub(crate) fn status(mut self, status: Value) -> Self {
@@ -160,9 +185,8 @@ impl Scene {
             identity: &self.identity,
             draft,
             rendered: self.rendered.clone(),
-            attempt: self.attempt.clone(),
+            known: self.known.clone(),
             now,
-            untried_since: self.untried_since,
         }
     }
 }

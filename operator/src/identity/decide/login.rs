@@ -10,6 +10,7 @@ use zohorelay_upstream::Class;
 
 use super::{BLOCKED_RETRY, PATIENCE_WITH_DOCUMENT, PATIENCE_WITHOUT_DOCUMENT, Situation};
 use crate::identity::attempt::{Attempt, AttemptKey};
+use crate::identity::release;
 use crate::identity::validate::Draft;
 
 /// What the server says of the draft's login.
@@ -37,7 +38,7 @@ pub(super) struct Refusal {
 
 impl Situation<'_> {
     pub(super) fn verdict(&self, draft: &Draft) -> Verdict {
-        match &self.attempt {
+        match &self.known.attempt {
             Attempt::Accepted { at } => Verdict::Accepted { at: Some(*at) },
             Attempt::Refused {
                 at,
@@ -101,11 +102,27 @@ impl Situation<'_> {
     pub(super) fn wants_login(&self, verdict: &Verdict) -> bool {
         match verdict {
             Verdict::Accepted { .. } => false,
-            Verdict::Refused(_) => self
-                .until_blocked_retry(verdict)
-                .is_some_and(|left| left.is_zero()),
+            Verdict::Refused(_) => {
+                let blocked = self.until_blocked_retry(verdict);
+                self.is_released() || blocked.is_some_and(|left| left.is_zero())
+            }
             Verdict::None => true,
         }
+    }
+
+    /// Whether a person asks for one more try, and none had a verdict since.
+    pub(super) fn is_released(&self) -> bool {
+        release::pending(self.identity).is_some() && !self.known.is_release_tried
+    }
+
+    /// The request that nothing is left to do for.
+    pub(super) fn handled_release(&self, verdict: &Verdict) -> Option<String> {
+        let is_handled = match verdict {
+            Verdict::Accepted { .. } => true,
+            Verdict::Refused(_) => self.known.is_release_tried,
+            Verdict::None => false,
+        };
+        release::pending(self.identity).filter(|_| is_handled)
     }
 
     /// A blocked account is tried again after a while; a refused login is not.
@@ -122,13 +139,18 @@ impl Situation<'_> {
         self.identity.spec.credentials.verification == Verification::Required
     }
 
-    /// How long to wait for a verdict before `BestEffort` publishes without one.
-    pub(super) fn patience_left(&self) -> Duration {
+    /// How long to wait for a verdict before `BestEffort` publishes without one. None: as long as the
+    /// next try takes, since a login that only waits for its turn tells nothing of the server.
+    pub(super) fn patience_left(&self) -> Option<Duration> {
+        let Attempt::Unheard { since, .. } = &self.known.attempt else {
+            return None;
+        };
         let patience = match self.rendered.published() {
             Some(_) => PATIENCE_WITH_DOCUMENT,
             None => PATIENCE_WITHOUT_DOCUMENT,
         };
-        left(patience, self.untried_since.unwrap_or(self.now), self.now)
+        let left = left(patience, *since, self.now);
+        (!left.is_zero() || !self.known.is_due).then_some(left)
     }
 
     /// What the status will say of the credential.

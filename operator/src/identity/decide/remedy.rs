@@ -1,6 +1,7 @@
 //! What a person can do about a login, in plain words (`docs/zoho.md` R5, R9 to R11, R23, R25).
 
 use zohorelay_crds::MailIdentity;
+use zohorelay_crds::keys::RELEASE_HOLD;
 use zohorelay_crds::v1alpha1::{DataCenter, Reason, SecretKeyRef, Service};
 use zohorelay_upstream::{Class, Stage};
 
@@ -31,9 +32,21 @@ pub(super) fn refused(identity: &MailIdentity, draft: &Draft, refusal: &Refusal)
     format!(
         "{} refused {who}: {said}. It is not tried again until the password, the user name or the \
          server changes, since failed logins can block the account. Likely causes, the likeliest \
-         first: {}",
+         first: {}. If the cause was at {}'s end and is mended, have it tried once more: {}",
         whose(upstream.host.as_str()),
-        causes.collect::<Vec<_>>().join("; ")
+        causes.collect::<Vec<_>>().join("; "),
+        whose(upstream.host.as_str()),
+        release(identity)
+    )
+}
+
+/// The command that has a refused login tried once more.
+fn release(identity: &MailIdentity) -> String {
+    let meta = &identity.metadata;
+    format!(
+        "kubectl annotate --overwrite mid {} -n {} {RELEASE_HOLD}=$(date +%s)",
+        meta.name.as_deref().unwrap_or_default(),
+        meta.namespace.as_deref().unwrap_or_default()
     )
 }
 
@@ -87,7 +100,8 @@ fn blocked(identity: &MailIdentity, who: &str, said: &str) -> String {
         "Zoho blocked the account: it answered {who} with {said}. Unblock it at https://mail.{domain}/UnblockMe, \
          or have the admin do it (Admin Console > Security & Compliance > Blocked Accounts); after a \
          suspicious login change the password first; then send less and slower \
-         (spec.limits.messagesPerHour). The operator tries the login again once an hour"
+         (spec.limits.messagesPerHour). The operator tries the login again once an hour, and at once after: {}",
+        release(identity)
     )
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use zohorelay_config::Document;
+use zohorelay_crds::MailIdentityStatus;
 use zohorelay_crds::v1alpha1::{ConditionType, Reason};
 
 use super::login::{Verdict, left};
-use super::{FORBIDDEN_RETRY, Publication, Situation, remedy};
+use super::{FORBIDDEN_RETRY, Publication, Rendered, Situation, remedy};
 use crate::identity::attempt::Attempt;
 use crate::identity::status::{Login, Obstacle, Serving, Standing};
 use crate::identity::validate::{Draft, Kind, Problem};
@@ -38,6 +39,8 @@ impl Situation<'_> {
             login: self.login(draft, verdict, serving),
             obstacle: None,
             credential: self.credential_status(draft, verdict, is_current, is_verified),
+            handled_release: self.handled_release(verdict),
+            is_readable: true,
         }
     }
 
@@ -48,17 +51,25 @@ impl Situation<'_> {
         publish: Option<&Publication>,
     ) -> Standing {
         let serving = self.serving(publish);
+        let is_readable = !matches!(self.rendered, Rendered::Forbidden { .. });
+        let told = self.identity.status.as_ref().filter(|_| !is_readable);
         Standing {
-            server: serving.map(|(document, _)| server(document)),
+            server: serving
+                .map(|(document, _)| server(document))
+                .or_else(|| told?.server.clone()),
             address: self.identity.spec.address.clone(),
             suspended: false,
             login: Login::NotTried {
                 reason: problem.reason,
                 message: "no login is tried before what Ready says is put right".to_owned(),
             },
-            serving: serving.map(|(document, verified)| self::serving(document, verified, false)),
+            serving: serving
+                .map(|(document, verified)| self::serving(document, verified, false))
+                .or_else(|| told_serving(told?)),
             obstacle: Some(obstacle),
             credential: self.credential().cloned().unwrap_or_default(),
+            handled_release: None,
+            is_readable,
         }
     }
 
@@ -88,12 +99,13 @@ impl Situation<'_> {
                     .message
                     .clone()
                     .unwrap_or_else(|| remedy::refused(self.identity, draft, refusal)),
+                is_tried_again: self.is_released() && !draft.document.suspend,
             },
             Verdict::None if draft.document.suspend => Login::NotTried {
                 reason: Reason::Suspended,
                 message: "no login is tried while spec.suspend is set".to_owned(),
             },
-            Verdict::None => match &self.attempt {
+            Verdict::None => match &self.known.attempt {
                 Attempt::Unheard {
                     class, stage, text, ..
                 } => Login::Pending {
@@ -185,6 +197,16 @@ fn serving(document: &Document, is_verified: bool, is_current: bool) -> Serving 
         is_verified,
         is_suspended: document.suspend,
     }
+}
+
+/// What an earlier look found published.
+fn told_serving(told: &MailIdentityStatus) -> Option<Serving> {
+    Some(Serving {
+        revision: u64::try_from(told.revision?).ok()?,
+        is_current: false,
+        is_verified: false,
+        is_suspended: false,
+    })
 }
 
 fn server(document: &Document) -> String {

@@ -1,4 +1,5 @@
 mod properties;
+mod release;
 mod table;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use zohorelay_upstream::Class;
 
 use super::fixtures::{REVISION, Scene, now, published, refused};
 use super::*;
+use crate::identity::attempt::Attempt;
 use crate::identity::status::Login;
 use crate::identity::validate::fixtures::PASSWORD;
 

@@ -32,8 +32,14 @@ impl Bench {
     }
 
     fn look(&mut self, name: &str, document: &Document) -> Attempt {
+        self.know(name, document, None).attempt
+    }
+
+    fn know(&mut self, name: &str, document: &Document, release: Option<&str>) -> Known {
         let key = AttemptKey::of(document);
-        self.logins.look(&object(name), key, NOW).attempt
+        let release = release.map(str::to_owned);
+        self.logins
+            .look(&object(name), key, release, (NOW, self.now))
     }
 
     fn ask(&mut self, name: &str, document: &Document) {
@@ -122,6 +128,125 @@ fn a_blocked_account_may_be_asked_for_again() {
     bench.now += Duration::from_secs(3600);
     bench.ask("billing", &document);
     assert!(bench.begin().is_some());
+}
+
+#[test]
+fn a_refused_login_is_offered_once_more_for_each_request() {
+    let mut bench = Bench::new();
+    let document = document("billing", "example.com");
+    bench.ask("billing", &document);
+    let (key, _) = bench.begin().unwrap();
+    bench.end(&key, Err(&refused(Class::AuthFailed)));
+    for value in ["1", "2"] {
+        bench.now += 60 * SECOND;
+        assert!(
+            !bench
+                .know("billing", &document, Some(value))
+                .is_release_tried
+        );
+        bench.ask("billing", &document);
+        let (key, _) = bench.begin().unwrap();
+        assert!(
+            !bench
+                .know("billing", &document, Some(value))
+                .is_release_tried
+        );
+        bench.end(&key, Err(&refused(Class::AuthFailed)));
+        // What the status says of it may be read late.
+        for _ in 0..2 {
+            assert!(
+                bench
+                    .know("billing", &document, Some(value))
+                    .is_release_tried
+            );
+            bench.ask("billing", &document);
+            assert!(matches!(bench.logins.next(bench.now), Next::Idle));
+        }
+    }
+}
+
+#[test]
+fn a_request_is_answered_only_by_a_login_that_began_after_it() {
+    let mut bench = Bench::new();
+    let document = document("billing", "example.com");
+    bench.ask("billing", &document);
+    bench.ask("invoices", &document);
+    bench.know("invoices", &document, Some("1"));
+    let (key, _) = bench.begin().unwrap();
+    bench.know("billing", &document, Some("1"));
+    bench.end(&key, Err(&refused(Class::AuthFailed)));
+    assert!(
+        bench
+            .know("invoices", &document, Some("1"))
+            .is_release_tried
+    );
+    assert!(!bench.know("billing", &document, Some("1")).is_release_tried);
+    bench.logins.ask(&object("billing"), &document);
+    bench.now += 10 * SECOND;
+    let (key, _) = bench.begin().unwrap();
+    bench.end(&key, Ok(()));
+    let known = bench.know("billing", &document, Some("1"));
+    assert_eq!(
+        (known.is_release_tried, known.attempt),
+        (true, Attempt::Accepted { at: NOW })
+    );
+}
+
+#[test]
+fn a_request_without_a_verdict_is_tried_again_ever_later() {
+    let mut bench = Bench::new();
+    let document = document("billing", "example.com");
+    bench.ask("billing", &document);
+    let (key, _) = bench.begin().unwrap();
+    bench.end(&key, Err(&refused(Class::AuthFailed)));
+    bench.now += 60 * SECOND;
+    for pause in [30, 60] {
+        bench.know("billing", &document, Some("1"));
+        bench.ask("billing", &document);
+        let (key, _) = bench.begin().unwrap();
+        bench.end(&key, Err(&unheard()));
+        let known = bench.know("billing", &document, Some("1"));
+        assert!(!known.is_release_tried && matches!(known.attempt, Attempt::Refused { .. }));
+        bench.ask("billing", &document);
+        assert_eq!(bench.wait(), Some(pause * SECOND));
+        bench.now += pause * SECOND;
+    }
+}
+
+#[test]
+fn what_is_queued_is_dropped_when_nobody_asks_for_it_any_more() {
+    let mut bench = Bench::new();
+    let document = document("billing", "example.com");
+    bench.ask("billing", &document);
+    bench.ask("invoices", &document);
+    bench.logins.withdraw(&object("billing"));
+    assert_eq!(bench.look("billing", &document), Attempt::Waiting);
+    bench.logins.forget(&object("invoices"));
+    assert_eq!(bench.look("billing", &document), Attempt::Untried);
+    assert!(matches!(bench.logins.next(bench.now), Next::Idle));
+    bench.ask("billing", &document);
+    bench.logins.withdraw_all();
+    assert!(matches!(bench.logins.next(bench.now), Next::Idle));
+    bench.ask("billing", &document);
+    assert!(bench.begin().is_some());
+}
+
+#[test]
+fn a_login_is_due_while_it_waits_for_its_turn_or_is_under_way_and_not_while_it_is_put_off() {
+    let mut bench = Bench::new();
+    let document = document("billing", "example.com");
+    let is_due = |bench: &mut Bench| bench.know("billing", &document, None).is_due;
+    assert!(!is_due(&mut bench));
+    bench.ask("billing", &document);
+    assert!(is_due(&mut bench), "queued");
+    let (key, _) = bench.begin().unwrap();
+    assert!(is_due(&mut bench), "under way");
+    bench.end(&key, Err(&unheard()));
+    assert!(!is_due(&mut bench), "ended");
+    bench.ask("billing", &document);
+    assert!(!is_due(&mut bench), "put off");
+    bench.now += 31 * SECOND;
+    assert!(is_due(&mut bench), "queued again");
 }
 
 #[test]

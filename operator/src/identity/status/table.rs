@@ -6,6 +6,10 @@ use super::condition::{Said, Truth};
 use super::{Login, Serving, Standing};
 use crate::pods::PodTally;
 
+/// While a refused login is tried once more.
+const ONCE_MORE: &str = "the refused login is tried once more, as the annotation \
+                         zohorelay.dev/release-hold asks; until there is a verdict the last one holds";
+
 /// What is said of a type; nothing of one that is absent while all is well.
 pub(super) fn say(kind: ConditionType, standing: &Standing, pods: &PodTally) -> Option<Said> {
     match kind {
@@ -27,9 +31,12 @@ fn ready(standing: &Standing) -> Said {
     }
     let current = standing.serving.filter(|serving| serving.is_current);
     match (&standing.login, current) {
-        (Login::Refused { reason, message }, _) => {
-            Said::new(Truth::False, *reason, message.clone())
-        }
+        (
+            Login::Refused {
+                reason, message, ..
+            },
+            _,
+        ) => Said::new(Truth::False, *reason, message.clone()),
         (_, Some(serving)) if serving.is_verified => Said::new(
             Truth::True,
             Reason::Published,
@@ -69,7 +76,9 @@ fn verified(standing: &Standing) -> Said {
             Reason::LoginAccepted,
             format!("{} took the login", server(standing)),
         ),
-        Login::Refused { reason, message } => Said::new(Truth::False, *reason, message.clone()),
+        Login::Refused {
+            reason, message, ..
+        } => Said::new(Truth::False, *reason, message.clone()),
         Login::Pending { reason, message } | Login::NotTried { reason, message } => {
             Said::new(Truth::Unknown, *reason, message.clone())
         }
@@ -91,6 +100,16 @@ fn published(standing: &Standing) -> Said {
         is_verified,
         is_suspended,
     } = serving;
+    if !standing.is_readable {
+        return Said::new(
+            Truth::Unknown,
+            why_nothing(standing).0,
+            format!(
+                "revision {revision} was published when this could be read last; pods that have it keep \
+                 it: see Ready"
+            ),
+        );
+    }
     if !is_current {
         let state = if is_suspended {
             "is published, suspended"
@@ -164,7 +183,8 @@ fn rolled_out(standing: &Standing, pods: &PodTally) -> Said {
     if pods.silent > 0 {
         let message = format!(
             "{} do not answer at their port zohorelay-admin (9465), which the operator must reach: \
-             look at NetworkPolicies",
+             look at NetworkPolicies; or the sidecar does not run: look at the container zohorelay of \
+             these pods",
             of(pods.silent, &pods.examples.silent)
         );
         return Said::new(Truth::Unknown, Reason::PodsUnreachable, message);
@@ -194,9 +214,13 @@ fn rolled_out(standing: &Standing, pods: &PodTally) -> Said {
 
 fn reconciling(standing: &Standing) -> Option<Said> {
     let said = ready(standing);
-    let is_open = match &standing.obstacle {
-        Some(obstacle) => !obstacle.is_stalled,
-        None => said.status != Truth::True && !matches!(standing.login, Login::Refused { .. }),
+    let is_open = match (&standing.obstacle, &standing.login) {
+        (Some(obstacle), _) => !obstacle.is_stalled,
+        (None, Login::Refused { is_tried_again, .. }) if *is_tried_again => {
+            return Some(Said::new(Truth::True, Reason::Verifying, ONCE_MORE));
+        }
+        (None, Login::Refused { .. }) => false,
+        (None, _) => said.status != Truth::True,
     };
     is_open.then(|| Said::new(Truth::True, said.reason, said.message))
 }

@@ -12,10 +12,12 @@ use zohorelay_upstream::Class;
 
 use super::*;
 use crate::identity::attempt::Attempt;
-use crate::identity::decide::fixtures::{Scene, now, published, refused, seconds_ago, unheard};
+use crate::identity::decide::fixtures::{
+    Scene, now, published, refused, seconds_ago, unheard, unheard_for,
+};
 use crate::identity::decide::{Rendered, decide};
-use crate::identity::validate::Problem;
 use crate::identity::validate::fixtures::PASSWORD;
+use crate::identity::validate::{Problem, SecretFact};
 use crate::pods::Examples;
 
 fn folder() -> PathBuf {
@@ -51,10 +53,18 @@ fn written(scene: &Scene, standing: &Standing, pods: &PodTally) -> MailIdentity 
     object
 }
 
-/// The object after a look at a scene whose Secret cannot be read.
-fn unread(scene: &Scene, problem: Problem) -> MailIdentity {
-    let standing = decide(&scene.failing(problem)).standing.unwrap();
-    written(scene, &standing, &pods(2))
+/// A scene in which no Secret may be read.
+fn forbidden(scene: Scene) -> Scene {
+    let secret = |name: &str| format!("secrets \"{name}\" is forbidden");
+    Scene {
+        secret: SecretFact::Forbidden {
+            message: secret("billing-zoho"),
+        },
+        rendered: Rendered::Forbidden {
+            message: secret("zohorelay-billing"),
+        },
+        ..scene
+    }
 }
 
 /// The object after a publication that could not be written.
@@ -116,7 +126,7 @@ fn of_logins() -> Vec<(&'static str, MailIdentity)> {
         ("published", told(&fresh().attempt(accepted()), &pods(0))),
         (
             "published-unverified",
-            told(&fresh().attempt(unheard()).untried_for(120), &pods(1)),
+            told(&fresh().attempt(unheard_for(120)), &pods(1)),
         ),
         (
             "verifying",
@@ -158,6 +168,23 @@ fn of_logins() -> Vec<(&'static str, MailIdentity)> {
             "login-refused-zeptomail",
             told(&zeptomail.attempt(auth_failed()), &pods(0)),
         ),
+        (
+            "login-refused-released",
+            told(
+                &fresh().attempt(auth_failed()).released("1795428000"),
+                &pods(0),
+            ),
+        ),
+        (
+            "login-refused-once-more",
+            told(
+                &fresh()
+                    .attempt(auth_failed())
+                    .released("1795428000")
+                    .release_tried(),
+                &pods(0),
+            ),
+        ),
         ("account-blocked", told(&fresh().attempt(blocked), &pods(1))),
         (
             "suspended",
@@ -181,12 +208,6 @@ fn of_problems() -> Vec<(&'static str, MailIdentity)> {
     let host = json!({"spec": {"server": {"host": "mail.example.com"}}});
     let address = json!({"spec": {"address": "billing"}});
     let renamed = json!({"spec": {"displayName": "New"}});
-    let forbidden = Problem::forbidden(
-        "get",
-        "secrets",
-        "shop",
-        "secrets \"billing-zoho\" is forbidden",
-    );
     let timeout = Problem::api_error(
         "writing Secret zohorelay-billing",
         "etcdserver: request timed out",
@@ -211,7 +232,11 @@ fn of_problems() -> Vec<(&'static str, MailIdentity)> {
             told(&serving().patched(&address), &pods(2)),
         ),
         ("name-taken", told(&foreign, &pods(0))),
-        ("forbidden", unread(&fresh(), forbidden)),
+        ("forbidden", told(&forbidden(fresh()), &pods(0))),
+        (
+            "forbidden-while-serving",
+            told(&forbidden(serving()), &pods(2)),
+        ),
         (
             "api-error",
             unwritten(&serving().patched(&renamed), &timeout),

@@ -50,7 +50,8 @@ impl Bench {
     }
 
     fn ask(&self, document: &Document) {
-        self.verifier.look(&object(), AttemptKey::of(document));
+        self.verifier
+            .look(&object(), AttemptKey::of(document), None);
         self.verifier.ask(&object(), document);
     }
 
@@ -59,7 +60,7 @@ impl Bench {
         let told = timeout(Duration::from_secs(20), self.told.recv()).await;
         assert_eq!(told.unwrap(), Some(object()));
         let key = AttemptKey::of(document);
-        self.verifier.look(&object(), key).attempt
+        self.verifier.look(&object(), key, None).attempt
     }
 
     fn counted(&self, result: &str) -> u64 {

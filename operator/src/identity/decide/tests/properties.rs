@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
+use zohorelay_crds::keys::RELEASE_HOLD;
 use zohorelay_upstream::Class;
 
-use super::super::fixtures::{Scene, now, refused, unheard};
+use super::super::fixtures::{Scene, now, refused, unheard_for};
 use super::super::{Decision, Published, Rendered, decide};
 use crate::identity::attempt::{Attempt, AttemptKey};
 use crate::identity::status::status;
@@ -25,6 +26,8 @@ enum Event {
     Refused,
     Blocked,
     Unheard,
+    Due(bool),
+    Release,
     Wait(u16),
     ClockBack(u16),
     Restart,
@@ -42,6 +45,8 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Refused),
         Just(Event::Blocked),
         Just(Event::Unheard),
+        any::<bool>().prop_map(Event::Due),
+        Just(Event::Release),
         (0..2000_u16).prop_map(Event::Wait),
         (0..4000_u16).prop_map(Event::ClockBack),
         Just(Event::Restart),
@@ -60,7 +65,10 @@ struct World {
     secret_version: u32,
     now: Timestamp,
     table: BTreeMap<u8, Attempt>,
-    since: BTreeMap<u8, Timestamp>,
+    /// The value of the annotation, and whether this process heard a verdict since it saw it.
+    release: (u32, bool),
+    /// Values that had a refused login tried once more.
+    spent: BTreeSet<u32>,
     /// Passwords that the server took or refused when it was asked last.
     taken: BTreeSet<u8>,
     refused: BTreeSet<u8>,
@@ -79,7 +87,8 @@ impl World {
             secret_version: 1,
             now: now(),
             table: BTreeMap::new(),
-            since: BTreeMap::new(),
+            release: (0, false),
+            spent: BTreeSet::new(),
             taken: BTreeSet::new(),
             refused: BTreeSet::new(),
             highest: 0,
@@ -90,6 +99,16 @@ impl World {
         let Some(password) = self.password else {
             return;
         };
+        if let Some(Attempt::Refused { class, .. }) = self.table.get(&password)
+            && *class == Class::AuthFailed
+            && !matches!(attempt, Attempt::Unheard { .. })
+        {
+            assert!(
+                self.spent.insert(self.release.0),
+                "a second try for one request"
+            );
+        }
+        self.release.1 |= !matches!(attempt, Attempt::Unheard { .. });
         match attempt {
             Attempt::Accepted { .. } => {
                 self.taken.insert(password);
@@ -110,6 +129,7 @@ impl World {
             Event::Password(password) => {
                 self.password = Some(*password);
                 self.secret_version += 1;
+                self.release.1 = false;
             }
             Event::SecretGone => self.password = None,
             Event::Name(name) => (self.name, self.generation) = (*name, self.generation + 1),
@@ -125,13 +145,24 @@ impl World {
             Event::Blocked if self.decide().verify => {
                 self.verdict(refused(Class::AccountBlocked, self.now));
             }
-            Event::Unheard if self.decide().verify => self.verdict(unheard()),
+            Event::Unheard if self.decide().verify => {
+                let earlier = self.password.and_then(|it| self.table.get(&it));
+                let since = match earlier {
+                    Some(Attempt::Unheard { since, .. }) => *since,
+                    _ => self.now,
+                };
+                let seconds = now().duration_since(since).as_secs();
+                self.verdict(unheard_for(seconds));
+            }
             Event::Taken | Event::Refused | Event::Blocked | Event::Unheard => {}
+            Event::Due(is_due) => self.scene.known.is_due = *is_due,
+            Event::Release => self.release = (self.release.0 + 1, false),
             Event::Wait(seconds) => self.now += SignedDuration::from_secs((*seconds).into()),
             Event::ClockBack(seconds) => self.now -= SignedDuration::from_secs((*seconds).into()),
             // What is remembered then is what the status tells of.
             Event::Restart => {
-                (self.table, self.since) = (BTreeMap::new(), BTreeMap::new());
+                self.table.clear();
+                self.release.1 = false;
                 self.refused.clear();
             }
             Event::SecretLost => self.scene.rendered = Rendered::Absent,
@@ -145,9 +176,10 @@ impl World {
         } else {
             "BestEffort"
         };
+        let annotations = json!({RELEASE_HOLD: self.release.0.to_string()});
         let status = self.scene.identity.status.clone();
         self.scene.identity = identity(&json!({
-            "metadata": {"generation": self.generation},
+            "metadata": {"generation": self.generation, "annotations": annotations},
             "spec": {
                 "displayName": format!("name {}", self.name), "suspend": self.suspend,
                 "credentials": {"verification": verification}
@@ -160,13 +192,8 @@ impl World {
                 &self.secret_version.to_string(),
                 &[("password", text.as_bytes())],
             );
-            self.scene.attempt = self.table.get(&password).cloned().unwrap_or_default();
-            let has_verdict = matches!(
-                self.scene.attempt,
-                Attempt::Accepted { .. } | Attempt::Refused { .. }
-            );
-            let since = (!has_verdict).then(|| *self.since.entry(password).or_insert(self.now));
-            self.scene.untried_since = since;
+            self.scene.known.attempt = self.table.get(&password).cloned().unwrap_or_default();
+            self.scene.known.is_release_tried = self.release.1;
         } else {
             self.scene = self
                 .scene

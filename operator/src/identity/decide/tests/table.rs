@@ -3,7 +3,7 @@
 use serde_json::json;
 use zohorelay_upstream::Class;
 
-use super::super::fixtures::{Scene, now, published, refused, seconds_ago, unheard};
+use super::super::fixtures::{Scene, now, published, refused, seconds_ago, unheard, unheard_for};
 use super::super::{Rendered, decide};
 use crate::identity::attempt::Attempt;
 use crate::identity::status::Login;
@@ -112,6 +112,12 @@ fn left() -> Rendered {
     }
 }
 
+fn forbidden() -> Rendered {
+    Rendered::Forbidden {
+        message: "no".to_owned(),
+    }
+}
+
 fn unreadable() -> Rendered {
     Rendered::OursUnreadable {
         resource_version: "9".to_owned(),
@@ -125,17 +131,14 @@ fn stale() -> Scene {
 
 fn first_publication() -> Vec<Row> {
     vec![
-        row("a first login is asked for", fresh(), Nothing, "Verifying")
-            .verify()
-            .again_in(120),
+        row("a first login is asked for", fresh(), Nothing, "Verifying").verify(),
         row(
-            "it waits",
-            fresh().attempt(Attempt::Waiting).untried_for(20),
+            "it waits for its turn, however long",
+            fresh().attempt(Attempt::Waiting).due(),
             Nothing,
             "Verifying",
         )
-        .verify()
-        .again_in(100),
+        .verify(),
         row(
             "it is taken",
             fresh().attempt(accepted()),
@@ -150,7 +153,7 @@ fn first_publication() -> Vec<Row> {
         ),
         row(
             "nobody answers",
-            fresh().attempt(unheard()).untried_for(60),
+            fresh().attempt(unheard()),
             Nothing,
             "UpstreamUnreachable",
         )
@@ -158,14 +161,29 @@ fn first_publication() -> Vec<Row> {
         .again_in(60),
         row(
             "nobody answered for two minutes",
-            fresh().attempt(unheard()).untried_for(120),
+            fresh().attempt(unheard_for(120)),
             Untried,
             "UpstreamUnreachable",
         )
         .verify(),
         row(
+            "nobody answered for a while, and the next try is put off",
+            fresh().attempt(unheard_for(119)).due(),
+            Nothing,
+            "UpstreamUnreachable",
+        )
+        .verify()
+        .again_in(1),
+        row(
+            "nobody answered, and since then the next try waits for its turn",
+            fresh().attempt(unheard_for(9999)).due(),
+            Nothing,
+            "UpstreamUnreachable",
+        )
+        .verify(),
+        row(
             "Required waits for ever",
-            required().attempt(unheard()).untried_for(99_999),
+            required().attempt(unheard_for(99_999)),
             Nothing,
             "UpstreamUnreachable",
         )
@@ -182,9 +200,7 @@ fn first_publication() -> Vec<Row> {
             Verified,
             "Accepted",
         ),
-        row("left, not tried yet", of(left()), Nothing, "Verifying")
-            .verify()
-            .again_in(120),
+        row("left, not tried yet", of(left()), Nothing, "Verifying").verify(),
         row(
             "unreadable",
             of(unreadable()).attempt(accepted()),
@@ -197,14 +213,20 @@ fn first_publication() -> Vec<Row> {
             Nothing,
             "Verifying",
         )
-        .verify()
-        .again_in(120),
+        .verify(),
         row(
             "somebody else's Secret",
             of(Rendered::Foreign).attempt(accepted()),
             Nothing,
             "NameTaken",
         ),
+        row(
+            "a Secret that may not be read",
+            of(forbidden()).attempt(accepted()),
+            Nothing,
+            "Forbidden",
+        )
+        .again_in(60),
     ]
 }
 
@@ -214,14 +236,13 @@ fn while_one_serves() -> Vec<Row> {
         row("nothing differs, known by this process", serving().attempt(accepted()), Nothing, "Accepted"),
         row("other fields differ", renamed(serving()), Verified, "Accepted"),
         row("a new password is tried first", serving().rotated("new"), Nothing, "Verifying")
-            .verify()
-            .again_in(900),
+            .verify(),
         row("it is taken", serving().rotated("new").attempt(accepted()), Verified, "Accepted"),
         row("it is refused", serving().rotated("new").attempt(auth_failed()), Nothing, "LoginRefused"),
-        row("nobody answers for 14 minutes", serving().rotated("new").attempt(unheard()).untried_for(840), Nothing, "UpstreamUnreachable")
+        row("nobody answers for 14 minutes", serving().rotated("new").attempt(unheard_for(840)), Nothing, "UpstreamUnreachable")
             .verify()
             .again_in(60),
-        row("nobody answers for 15 minutes", serving().rotated("new").attempt(unheard()).untried_for(900), Untried, "UpstreamUnreachable")
+        row("nobody answers for 15 minutes", serving().rotated("new").attempt(unheard_for(900)), Untried, "UpstreamUnreachable")
             .verify(),
         row("published untried, goes on trying", unverified().attempt(unheard()), Nothing, "UpstreamUnreachable").verify(),
         row("published untried, other fields differ", renamed(unverified()).attempt(unheard()), Untried, "UpstreamUnreachable")
@@ -250,8 +271,7 @@ fn refusals() -> Vec<Row> {
             Nothing,
             "Verifying",
         )
-        .verify()
-        .again_in(120),
+        .verify(),
         row(
             "remembered, of another spec",
             rotated()
@@ -260,8 +280,7 @@ fn refusals() -> Vec<Row> {
             Nothing,
             "Verifying",
         )
-        .verify()
-        .again_in(120),
+        .verify(),
         row(
             "remembered, but taken since",
             rotated()
