@@ -19,6 +19,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zohorelay_bench::percentile::percentile;
 
+use crate::cores;
+
 /// From one call to the next: 50 a second.
 const PACE: Duration = Duration::from_millis(20);
 /// What the API server waits for an answer.
@@ -39,6 +41,8 @@ pub struct Load {
 pub struct Calls {
     /// From the first byte of the call to the last of the answer, in nanoseconds.
     times: Vec<u32>,
+    /// From when a call should begin to when it did, in nanoseconds.
+    late: Vec<u32>,
     failures: Vec<String>,
 }
 
@@ -59,20 +63,22 @@ impl Calls {
         self.times.len()
     }
 
-    /// Their times; an error where a call failed, or none was made.
-    pub fn times(&mut self) -> Result<Times> {
+    /// Their times, and how late 99 of 100 began at most, in milliseconds; an error where a call
+    /// failed, or none was made.
+    pub fn times(&mut self) -> Result<(Times, f64)> {
         if let Some(first) = self.failures.first() {
             bail!("{} calls failed, the first: {first}", self.failures.len());
         }
-        let mut at = |percent| {
-            let nanos = percentile(&mut self.times, percent).context("no call was made");
+        let at = |values: &mut [u32], percent| {
+            let nanos = percentile(values, percent).context("no call was made");
             nanos.map(|nanos| f64::from(nanos) / 1e6)
         };
-        Ok(Times {
-            p50: at(50.0)?,
-            p99: at(99.0)?,
-            max: at(100.0)?,
-        })
+        let times = Times {
+            p50: at(&mut self.times, 50.0)?,
+            p99: at(&mut self.times, 99.0)?,
+            max: at(&mut self.times, 100.0)?,
+        };
+        Ok((times, at(&mut self.late, 99.0)?))
     }
 }
 
@@ -92,6 +98,8 @@ impl Load {
         let made = calls.clone();
         let thread = std::thread::Builder::new().name("admission".to_owned());
         let thread = thread.spawn(move || {
+            // A core that cannot be had shows in how late the calls begin.
+            let _ = zohorelay_bench::cores::pin(cores::OPERATOR);
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
@@ -132,7 +140,8 @@ async fn run(target: Arc<Target>, calls: Arc<Mutex<Calls>>) {
     }
     let mut pace = interval(PACE);
     loop {
-        pace.tick().await;
+        let due = pace.tick().await;
+        lock(&calls).late.push(nanos(due.elapsed()));
         let (target, idle, calls) = (target.clone(), idle.clone(), calls.clone());
         tokio::spawn(async move {
             let begun = Instant::now();
@@ -140,14 +149,18 @@ async fn run(target: Arc<Target>, calls: Arc<Mutex<Calls>>) {
                 Ok(result) => result,
                 Err(_) => Err(anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs())),
             };
-            let nanos = begun.elapsed().as_nanos();
+            let took = nanos(begun.elapsed());
             let mut calls = lock(&calls);
             match result {
-                Ok(()) => calls.times.push(u32::try_from(nanos).unwrap_or(u32::MAX)),
+                Ok(()) => calls.times.push(took),
                 Err(error) => calls.failures.push(format!("{error:#}")),
             }
         });
     }
+}
+
+fn nanos(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos()).unwrap_or(u32::MAX)
 }
 
 /// One call on a connection that nobody uses, or on another one.

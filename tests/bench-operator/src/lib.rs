@@ -4,6 +4,7 @@
 //! - [`world`]: control plane, simulated Zoho, and how the operator is started
 //! - [`identities`], [`pods`], [`sidecars`]: what there is
 //! - [`audit`]: what the operator asks of the API server
+//! - [`cores`]: which core runs what
 //! - [`admission`]: calls of the webhook
 //! - [`stretch`]: what a part of the work takes
 //! - [`story`]: all of it, in order
@@ -12,6 +13,7 @@
 
 pub mod admission;
 pub mod audit;
+pub mod cores;
 pub mod identities;
 pub mod pods;
 pub mod scale;

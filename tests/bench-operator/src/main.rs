@@ -12,7 +12,7 @@ use zohorelay_bench::procfs::{self, CoreTicks};
 use zohorelay_bench::report::{Report, Row};
 
 use zohorelay_bench_operator::scale::Scale;
-use zohorelay_bench_operator::story;
+use zohorelay_bench_operator::{cores, story};
 
 /// Measures the operator, which `ZOHORELAY_OPERATOR` names.
 #[derive(Debug, Parser)]
@@ -35,9 +35,9 @@ const REPORT: &str = "target/bench/operator.json";
 /// For all of it. It takes about eight minutes.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match start(&args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -45,6 +45,13 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn start(args: &Args) -> Result<bool> {
+    // Before there are other threads: they are bound as this one is.
+    cores::leave_to_operator().context("leaving core 0 to the operator")?;
+    let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+    runtime.block_on(run(args))
 }
 
 async fn run(args: &Args) -> Result<bool> {
