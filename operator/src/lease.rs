@@ -172,10 +172,15 @@ impl Candidate {
             lease.owner_references_mut().push(owner.clone());
         }
         lease.spec = Some(held(lease.spec.as_ref(), &self.replica, Timestamp::now()));
+        let is_new = lease.metadata.resource_version.is_none();
         match self.put(&lease).await {
             Ok(written) => {
                 self.mine = Some(written);
                 Ok(true)
+            }
+            // Nothing can be created where there is no namespace.
+            Err(kube::Error::Api(status)) if is_new && status.is_not_found() => {
+                Err(TurnError::NoNamespace(status.message))
             }
             // Read again before anything is believed: it may have been our own retried request.
             Err(kube::Error::Api(status))
@@ -239,6 +244,9 @@ enum TurnError {
     /// The API server refused, or cannot be reached.
     #[error("asking the API server for the lease")]
     Api(#[from] kube::Error),
+    /// The operator's namespace is not there.
+    #[error("creating the lease: {0}; see that --operator-namespace is the operator's own")]
+    NoNamespace(String),
     /// It did not answer in time.
     #[error("asking the API server for the lease: no answer in time")]
     NoAnswer,

@@ -9,6 +9,7 @@
 //! - [`identity`]: the life of an identity
 //! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
+//! - [`start`]: starts that cannot come to anything
 //!
 //! All share one control plane; each test has a namespace of its own. `make test-api` builds what is
 //! needed and runs them; tests/cluster/README.md says what there is to write one with.
@@ -26,4 +27,5 @@ mod judges;
 mod loopback;
 mod pods;
 mod proxy;
+mod start;
 mod webhook;
