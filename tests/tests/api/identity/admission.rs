@@ -81,17 +81,6 @@ async fn assert_refused(rows: Vec<Row>) {
 
 #[tokio::test]
 async fn a_mistake_that_an_object_shows_by_itself_is_refused_with_what_to_do() {
-    let server = |fields: Value| {
-        let mut server = json!({"host": "smtppro.zoho.com"});
-        server
-            .as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
-        server
-    };
-    let certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-    let with_key =
-        format!("{certificate}-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n");
     let full_address = "a full address is needed here, as in billing@example.com; set one";
     assert_refused(vec![
         (
@@ -162,6 +151,49 @@ async fn a_mistake_that_an_object_shows_by_itself_is_refused_with_what_to_do() {
             "a key of a Secret is needed here",
         ),
         (
+            "spec.delivery.deadline",
+            json!("301s"),
+            "whole seconds from 1s to 5m",
+        ),
+        (
+            "spec.delivery.deadline",
+            json!("1500ms"),
+            "whole seconds from 1s to 5m",
+        ),
+        (
+            "spec.delivery.finalReplyTimeout",
+            json!("2h"),
+            "whole seconds from 1s to 1h",
+        ),
+        (
+            "spec.limits.messageBytes",
+            json!("52Mi"),
+            "a size from 1Ki to 51Mi is needed here",
+        ),
+        (
+            "spec.limits.messageBytes",
+            json!(1),
+            "a size from 1Ki to 51Mi is needed here",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_mail_or_no_tls_is_refused_with_what_to_set() {
+    let server = |fields: Value| {
+        let mut server = json!({"host": "smtppro.zoho.com"});
+        server
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        server
+    };
+    let certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    let with_key =
+        format!("{certificate}-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n");
+    assert_refused(vec![
+        (
             "spec.server",
             server(json!({"port": 25})),
             "never on 25: set port 465 with security ImplicitTls, or 587 with StartTls",
@@ -205,31 +237,6 @@ async fn a_mistake_that_an_object_shows_by_itself_is_refused_with_what_to_do() {
             "spec.server",
             server(json!({"caBundle": with_key})),
             "replace that key, since others may have read it",
-        ),
-        (
-            "spec.delivery.deadline",
-            json!("301s"),
-            "whole seconds from 1s to 5m",
-        ),
-        (
-            "spec.delivery.deadline",
-            json!("1500ms"),
-            "whole seconds from 1s to 5m",
-        ),
-        (
-            "spec.delivery.finalReplyTimeout",
-            json!("2h"),
-            "whole seconds from 1s to 1h",
-        ),
-        (
-            "spec.limits.messageBytes",
-            json!("52Mi"),
-            "a size from 1Ki to 51Mi is needed here",
-        ),
-        (
-            "spec.limits.messageBytes",
-            json!(1),
-            "a size from 1Ki to 51Mi is needed here",
         ),
     ])
     .await;

@@ -212,6 +212,11 @@ async fn get_and_describe_show_how_it_stands_and_what_to_do() {
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
+    // The docs quote its beginning, for a server of Zoho.
+    let page = flat(&lines("identities.md", |_| true).join("\n"));
+    let (_, quote) = page.split_once("smtppro.zoho.com:465: 535").unwrap();
+    let (quote, _) = quote.split_once(" …").unwrap();
+    assert!(quote.len() > 200 && told.contains(quote), "{quote}");
     let events = world
         .shown(&["events", "--for", "mailidentity/reports"])
         .await;

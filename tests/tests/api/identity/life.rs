@@ -209,7 +209,7 @@ async fn the_document_is_put_back_when_somebody_changes_or_deletes_it() {
         &secrets,
         "zohorelay-billing",
         "it is whole again",
-        |secret| secret.is_some_and(|secret| is_json(secret)),
+        |secret| secret.is_some_and(is_json),
     );
     let mended = document(&mended.await.unwrap().unwrap());
     assert!(mended["revision"].as_u64() > before["revision"].as_u64());
