@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use zohorelay_crds::manifest;
 use zohorelay_crds::v1alpha1::{ConditionType, Reason};
+use zohorelay_crds::{keys, manifest};
 
 const REFERENCE: &str = include_str!("../../docs/reference/identity.md");
 
@@ -108,6 +108,12 @@ fn required_fields_are_called_so() {
         })
         .collect();
     assert_eq!(required, of_schema.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn the_annotation_of_an_identity_is_described() {
+    let described: BTreeSet<&str> = rows(section("Annotations")).into_keys().collect();
+    assert_eq!(described, BTreeSet::from([keys::RELEASE_HOLD]));
 }
 
 #[test]

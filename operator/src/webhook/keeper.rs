@@ -8,7 +8,6 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watch_object};
 use thiserror::Error;
 use tokio::select;
@@ -23,6 +22,7 @@ use super::rotation::Lifetimes;
 use super::slot::Slot;
 use super::{configuration, store};
 use crate::args::CertSource;
+use crate::backoff;
 use crate::leadership::Leadership;
 use crate::metrics::Metrics;
 
@@ -98,16 +98,14 @@ impl Keeper {
 
     /// Watches and acts until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut secrets = pin!(
-            watch_object(self.cluster.secrets(), self.cluster.secret_name()).default_backoff()
-        );
-        let mut configurations = pin!(
-            watch_object(
-                self.cluster.configurations(),
-                self.cluster.configuration_name()
-            )
-            .default_backoff()
-        );
+        let mut secrets = pin!(backoff::of_watch(watch_object(
+            self.cluster.secrets(),
+            self.cluster.secret_name()
+        )));
+        let mut configurations = pin!(backoff::of_watch(watch_object(
+            self.cluster.configurations(),
+            self.cluster.configuration_name()
+        )));
         let is_internal = self.is_internal();
         let mut wake = Instant::now();
         loop {
