@@ -27,5 +27,6 @@ mod judges;
 mod loopback;
 mod pods;
 mod proxy;
+mod release;
 mod start;
 mod webhook;

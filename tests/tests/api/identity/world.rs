@@ -32,6 +32,8 @@ pub(crate) struct World<'a> {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     pub(crate) zoho: zoho_simulator::Running,
+    /// The least time between two logins of one mail domain, for operators that start from now on.
+    pub(crate) domain_login_interval: &'static str,
     options: Options,
     operator: Option<Operator>,
     /// What operators that are gone logged.
@@ -64,13 +66,14 @@ impl<'a> World<'a> {
         let zoho = Simulator::start(Zoho::with_account(account)).await.unwrap();
         // The same name each time: it need not wait for its own lease.
         let options = Options::in_namespace(cluster, &namespace)
-            .flags(&["--login-interval", "0ms", "--domain-login-interval", "0ms"])
+            .flags(&["--login-interval", "0ms"])
             .flags(&["--replica", "one", "--webhook-configuration", &namespace]);
         Self {
             cluster,
             client,
             namespace,
             zoho,
+            domain_login_interval: "0ms",
             options,
             operator: None,
             logs: Vec::new(),
@@ -89,13 +92,14 @@ impl<'a> World<'a> {
 
     /// How operators are started.
     pub(crate) fn options(&self) -> Options {
-        self.options.clone()
+        let interval = ["--domain-login-interval", self.domain_login_interval];
+        self.options.clone().flags(&interval)
     }
 
     /// Starts the operator, now and later with these flags too.
     pub(crate) async fn start_operator(&mut self, flags: &[&str]) {
         self.options = self.options.clone().flags(flags);
-        let operator = Operator::start(self.cluster, self.options.clone()).await;
+        let operator = Operator::start(self.cluster, self.options()).await;
         self.operator = Some(operator.unwrap());
     }
 
