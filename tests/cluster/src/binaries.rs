@@ -73,19 +73,57 @@ struct Module {
     name: &'static str,
     /// The requirement in go.mod whose version is that of the programs.
     versioned_by: Option<&'static str>,
-    /// The variables that hold the version: without them Kubernetes calls itself v0.0.0, and clients
-    /// stumble over that.
-    version_variables: Option<&'static str>,
+    /// What the linker writes into the programs, as it does for their releases.
+    stamps: &'static [Stamp],
     /// Programs and their packages.
     packages: &'static [(Program, &'static str)],
     /// How long the first build takes on two cores, for the person who waits.
     takes: &'static str,
 }
 
+/// A variable of a program that holds a part of the version of a module.
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    /// The variable, with its package.
+    variable: &'static str,
+    part: Part,
+    /// The requirement in go.mod that has the version.
+    of: &'static str,
+}
+
+/// A part of a version.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Whole,
+    Major,
+    Minor,
+}
+
+const fn stamp(variable: &'static str, part: Part, of: &'static str) -> Stamp {
+    Stamp { variable, part, of }
+}
+
 const KUBE: Module = Module {
     name: "kube",
     versioned_by: Some("k8s.io/kubernetes"),
-    version_variables: Some("k8s.io/component-base/version"),
+    // Else Kubernetes calls itself v0.0.0, and clients stumble over that.
+    stamps: &[
+        stamp(
+            "k8s.io/component-base/version.gitVersion",
+            Part::Whole,
+            "k8s.io/kubernetes",
+        ),
+        stamp(
+            "k8s.io/component-base/version.gitMajor",
+            Part::Major,
+            "k8s.io/kubernetes",
+        ),
+        stamp(
+            "k8s.io/component-base/version.gitMinor",
+            Part::Minor,
+            "k8s.io/kubernetes",
+        ),
+    ],
     packages: &[
         (
             Program::KubeApiserver,
@@ -103,7 +141,7 @@ const KUBE: Module = Module {
 const ETCD: Module = Module {
     name: "etcd",
     versioned_by: Some("go.etcd.io/etcd/server/v3"),
-    version_variables: None,
+    stamps: &[],
     packages: &[(Program::Etcd, "go.etcd.io/etcd/server/v3")],
     takes: "about 20 seconds on two cores",
 };
@@ -111,13 +149,26 @@ const ETCD: Module = Module {
 const HELM: Module = Module {
     name: "helm",
     versioned_by: Some("helm.sh/helm/v4"),
-    version_variables: None,
+    stamps: &[],
     packages: &[(Program::Helm, "helm.sh/helm/v4/cmd/helm")],
     takes: "about 2 minutes on two cores",
 };
 
 const HELM_3: Module = Module {
     versioned_by: Some("helm.sh/helm/v3"),
+    // Else it takes any cluster that it does not ask for one of Kubernetes 1.20.
+    stamps: &[
+        stamp(
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor",
+            Part::Minor,
+            "k8s.io/client-go",
+        ),
+        stamp(
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor",
+            Part::Minor,
+            "k8s.io/client-go",
+        ),
+    ],
     packages: &[(Program::Helm, "helm.sh/helm/v3/cmd/helm")],
     ..HELM
 };
@@ -125,7 +176,7 @@ const HELM_3: Module = Module {
 const JUDGE: Module = Module {
     name: "judge",
     versioned_by: None,
-    version_variables: None,
+    stamps: &[],
     packages: &[
         (Program::Kstatus, "./kstatus"),
         (Program::ArgocdHealth, "./argocd-health"),

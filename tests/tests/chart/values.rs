@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::cluster::{self, alone};
 use crate::helm::{self, NAMESPACE};
 use crate::objects::parse;
 
@@ -211,9 +212,11 @@ fn every_value_has_a_comment() {
     }
 }
 
-#[test]
-fn the_notes_tell_the_next_three_commands_and_how_to_remove_what_stays() {
-    let notes = |values: &[&str]| {
+#[tokio::test]
+async fn the_notes_tell_the_next_three_commands_and_how_to_remove_what_stays() {
+    // Helm 3 asks a cluster even for this.
+    let running = &*alone().await;
+    let notes = async |values: &[&str]| {
         let chart = helm::chart();
         let mut arguments = vec![
             "install",
@@ -224,11 +227,10 @@ fn the_notes_tell_the_next_three_commands_and_how_to_remove_what_stays() {
             NAMESPACE,
         ];
         arguments.extend(values.iter().flat_map(|value| ["--set", value]));
-        let output = helm::run(&arguments);
-        let printed = String::from_utf8(output.stdout).unwrap();
+        let printed = cluster::helm(running, &arguments).await;
         printed.split_once("\nNOTES:\n").unwrap().1.to_owned()
     };
-    let by_default = notes(&[]);
+    let by_default = notes(&[]).await;
     for part in [
         "1. ",
         "2. ",
@@ -242,7 +244,8 @@ fn the_notes_tell_the_next_three_commands_and_how_to_remove_what_stays() {
     }
     // A shell ends the document only at a line that is that word alone.
     assert!(by_default.lines().any(|line| line == "EOF"), "{by_default}");
-    assert!(notes(&["crds.keep=false"]).contains("EVERY identity"));
-    let narrowed = notes(&["rbac.scope=Namespaces", "rbac.namespaces={crm}"]);
+    let not_kept = notes(&["crds.keep=false"]).await;
+    assert!(not_kept.contains("EVERY identity"), "{not_kept}");
+    let narrowed = notes(&["rbac.scope=Namespaces", "rbac.namespaces={crm}"]).await;
     assert!(narrowed.contains("kubectl -n crm apply"), "{narrowed}");
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Module, Program, key};
+use super::{Module, Part, Program, Stamp, key};
 
 /// How often a build says that it is still there.
 const PROGRESS: Duration = Duration::from_secs(30);
@@ -131,9 +131,7 @@ impl<'a> Job<'a> {
         job.version = module
             .versioned_by
             .and_then(|requirement| version_of(requirement, &text));
-        if let (Some(variables), Some(version)) = (module.version_variables, &job.version) {
-            job.linking = format!("{} {}", job.linking, version_flags(variables, version));
-        }
+        job.linking.extend(stamps(module.stamps, &text));
         let go = job.go_version()?;
         job.key = key::key(source, &[&go, &job.linking, &FLAGS.concat()])
             .map_err(job.file_error(source))?;
@@ -246,12 +244,17 @@ pub(super) fn version_of(requirement: &str, manifest: &str) -> Option<String> {
     })
 }
 
-fn version_flags(variables: &str, version: &str) -> String {
-    let mut numbers = version.trim_start_matches('v').split('.');
-    let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
-    format!(
-        "-X {variables}.gitVersion={version} -X {variables}.gitMajor={major} -X {variables}.gitMinor={minor}"
-    )
+/// The linker's flags.
+fn stamps<'a>(stamps: &'a [Stamp], manifest: &'a str) -> impl Iterator<Item = String> + 'a {
+    stamps.iter().filter_map(|stamp| {
+        let version = version_of(stamp.of, manifest)?;
+        let value = match stamp.part {
+            Part::Whole => &version,
+            Part::Major => version.trim_start_matches('v').split('.').next()?,
+            Part::Minor => version.split('.').nth(1)?,
+        };
+        Some(format!(" -X {}={value}", stamp.variable))
+    })
 }
 
 fn failure(program: &str, output: &str) -> BuildError {
@@ -306,9 +309,15 @@ require (
         let version = version_of("k8s.io/kubernetes", MANIFEST).unwrap();
         assert_eq!(version, "v1.37.2");
         assert_eq!(version_of("k8s.io/api", MANIFEST), None);
+    }
+
+    #[test]
+    fn programs_are_told_the_parts_of_their_version() {
+        let linking: String = stamps(super::super::KUBE.stamps, MANIFEST).collect();
+        let variable = "k8s.io/component-base/version.git";
         assert_eq!(
-            version_flags("p", &version),
-            "-X p.gitVersion=v1.37.2 -X p.gitMajor=1 -X p.gitMinor=37"
+            linking,
+            format!(" -X {variable}Version=v1.37.2 -X {variable}Major=1 -X {variable}Minor=37")
         );
     }
 
