@@ -109,7 +109,9 @@ impl Candidate {
         seat.leave();
         match timeout(RELEASE, self.release()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "giving the lease up"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = crate::run::chain(&error), "giving the lease up");
+            }
             Err(_) => tracing::warn!("giving the lease up: the API server does not answer"),
         }
     }

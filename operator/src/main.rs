@@ -14,7 +14,7 @@ use zohorelay_process::{exit, harden, telemetry};
 /// So that a long list from the API server does not hold an admission up.
 const THREADS: usize = 2;
 /// These say again what the operator says itself. `--log` may ask for them by name.
-const QUIET: &str = "kube_client::client::builder=off,kube_runtime=warn";
+const QUIET: &str = "kube_client::client::builder=off,kube_runtime=error";
 /// For names that the system looks up.
 const BLOCKING_THREADS: usize = 4;
 

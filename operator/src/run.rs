@@ -67,6 +67,9 @@ impl Refusal {
     }
 }
 
+/// What kube puts behind the words of the API server: its whole answer, which says the same again.
+const ANSWER: &str = " (Status {";
+
 /// An error with its causes, in one line.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -78,6 +81,9 @@ pub fn chain(error: &dyn Error) -> String {
             let _ = write!(text, ": {said}");
         }
         cause = error.source();
+    }
+    if let Some(end) = text.find(ANSWER) {
+        text.truncate(end);
     }
     text
 }
@@ -253,5 +259,24 @@ fn unexpected_end(ended: Result<Part, JoinError>) -> String {
         Ok(Ok(part)) => format!("{part} ended unexpectedly"),
         Ok(Err(what)) => what,
         Err(error) => format!("a part of the operator broke: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use kube::runtime::watcher;
+
+    use super::chain;
+
+    #[test]
+    fn what_the_api_server_says_is_told_once_and_without_its_whole_answer() {
+        let status = Status::failure("pods is forbidden", "Forbidden").with_code(403);
+        let refused = || kube::Error::Api(Box::new(status.clone()));
+        assert_eq!(chain(&refused()), "ApiError: pods is forbidden: Forbidden");
+        assert_eq!(
+            chain(&watcher::Error::InitialListFailed(refused())),
+            "failed to perform initial object list: ApiError: pods is forbidden: Forbidden"
+        );
     }
 }

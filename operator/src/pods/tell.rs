@@ -8,6 +8,7 @@ use zohorelay_crds::v1alpha1::{MailIdentity, Reason};
 
 use super::index::NamespacedName;
 use super::shared::Shared;
+use crate::run::chain;
 
 const MISSING: &str = "this pod asks for the zohorelay sidecar and did not get it: it was created \
     without the annotation zohorelay.dev/identities, or while the webhook was not there, or the \
@@ -42,7 +43,13 @@ pub(super) async fn report_missing(shared: &Shared, recorder: &Recorder) {
                 ..ObjectReference::default()
             };
             if let Err(error) = recorder.publish(&missing(), &regarding).await {
-                tracing::warn!(namespace, pod, %error, "cannot write the event SidecarMissing");
+                let error = chain(&error);
+                tracing::warn!(
+                    namespace,
+                    pod,
+                    error,
+                    "cannot write the event SidecarMissing"
+                );
             }
         }
         shared.missing.notified().await;

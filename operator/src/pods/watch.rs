@@ -14,6 +14,7 @@ use zohorelay_crds::keys;
 use super::index::{NamespacedName, Range};
 use super::pod::SlimPod;
 use super::shared::Shared;
+use crate::run::chain;
 use crate::scope::Scope;
 
 /// A page of a list is parsed as a whole: some hundred KiB of JSON.
@@ -87,7 +88,7 @@ impl Trouble {
             } else {
                 ""
             };
-            tracing::warn!(namespace, %error, "cannot watch pods{remedy}");
+            tracing::warn!(namespace, error = chain(error), "cannot watch pods{remedy}");
         }
         if forbidden {
             FORBIDDEN_PAUSE

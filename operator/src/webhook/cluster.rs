@@ -113,7 +113,11 @@ impl Cluster {
                 ..OwnerReference::default()
             }),
             Err(error) => {
-                tracing::warn!(%error, deployment = name, "the webhook's Secret will outlive the Deployment, which cannot be read");
+                tracing::warn!(
+                    error = crate::run::chain(&error),
+                    deployment = name,
+                    "the webhook's Secret will outlive the Deployment, which cannot be read"
+                );
                 None
             }
         }

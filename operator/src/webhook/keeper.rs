@@ -25,6 +25,7 @@ use crate::args::CertSource;
 use crate::backoff;
 use crate::leadership::Leadership;
 use crate::metrics::Metrics;
+use crate::run::chain;
 
 /// Clocks are looked at this often, since they may jump.
 const LOOK: Duration = Duration::from_secs(60);
@@ -134,7 +135,11 @@ impl Keeper {
             }
             Err(error) => {
                 let secret = self.cluster.secret_name();
-                tracing::warn!(%error, secret, "watching the webhook's Secret");
+                tracing::warn!(
+                    error = chain(&error),
+                    secret,
+                    "watching the webhook's Secret"
+                );
             }
         }
     }
@@ -144,7 +149,11 @@ impl Keeper {
             Ok(configuration) => self.configuration = configuration.into(),
             Err(error) => {
                 let configuration = self.cluster.configuration_name();
-                tracing::warn!(%error, configuration, "watching the webhook's configuration");
+                tracing::warn!(
+                    error = chain(&error),
+                    configuration,
+                    "watching the webhook's configuration"
+                );
             }
         }
     }
@@ -194,9 +203,8 @@ impl Keeper {
                 let pause = pause(self.failures);
                 self.failures += 1;
                 self.resume_at = Instant::now() + pause;
-                let error: &dyn std::error::Error = &error;
                 tracing::warn!(
-                    error,
+                    error = chain(&error),
                     ?pause,
                     "keeping the webhook's certificate: trying again"
                 );
