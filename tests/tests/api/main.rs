@@ -6,6 +6,7 @@
 //! - [`proxy`]: it misbehaves as it is told
 //! - [`judges`]: kstatus and Argo CD have their say
 //! - [`loopback`]: nobody else can reach any of it
+//! - [`attach`]: the sidecar attached to pods, and the whole way of a mail
 //! - [`identity`]: the life of an identity
 //! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
@@ -21,6 +22,7 @@
     clippy::unwrap_used
 )]
 
+mod attach;
 mod control_plane;
 mod identity;
 mod judges;
