@@ -7,10 +7,10 @@
 use futures_util::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::reflector;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::mpsc;
 use zohorelay_crds::MailIdentity;
@@ -31,10 +31,14 @@ pub fn identities(
     writer: Writer<MailIdentity>,
     metrics: Metrics,
 ) -> impl Stream<Item = Seen> + Send {
-    let events = backoff::of_watch(watcher(api, watcher::Config::default().page_size(PAGE)))
+    let events = backoff::of_watch(move || watcher(api.clone(), config()))
         .filter_map(move |event| std::future::ready(readable(event, &metrics)));
     reflector::reflector(writer, events.map(Ok))
         .filter_map(|event| std::future::ready(event.ok().and_then(seen)))
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
 }
 
 fn seen(event: Event<MailIdentity>) -> Option<Seen> {
@@ -99,16 +103,30 @@ pub fn secrets(
     identities: Store<MailIdentity>,
 ) -> impl Stream<Item = ObjectRef<MailIdentity>> + Send {
     backoff::of_watch(watcher(api, watcher::Config::default().page_size(PAGE)))
-        .touched_objects()
-        .filter_map(|secret| {
-            let secret = secret.inspect_err(|error| report("Secrets", error));
-            std::future::ready(secret.ok())
+        .filter_map(|event| {
+            let event = event.inspect_err(|error| report("Secrets", error));
+            std::future::ready(event.ok())
         })
-        .flat_map(move |secret| {
-            let concerned =
-                identities.state_filter(|identity| concerns(identity, &secret.metadata));
-            stream::iter(concerned).map(|identity| ObjectRef::from_obj(&*identity))
-        })
+        .flat_map(move |event| stream::iter(woken(&event, &identities)))
+}
+
+/// A list tells nothing of a Secret that was deleted while nobody watched, so the end of each wakes
+/// every identity, and what it lists wakes none.
+fn woken(
+    event: &Event<PartialObjectMeta<Secret>>,
+    identities: &Store<MailIdentity>,
+) -> Vec<ObjectRef<MailIdentity>> {
+    let concerned = match event {
+        Event::Apply(secret) | Event::Delete(secret) => {
+            identities.state_filter(|identity| concerns(identity, &secret.metadata))
+        }
+        Event::Init | Event::InitApply(_) => Vec::new(),
+        Event::InitDone => identities.state(),
+    };
+    let concerned = concerned.iter();
+    concerned
+        .map(|identity| ObjectRef::from_obj(&**identity))
+        .collect()
 }
 
 /// Whether an identity reads the Secret with its password from `secret`, or writes its document there.
@@ -182,6 +200,26 @@ mod tests {
         ] {
             let concerned = concerns(&identity(), &secret(namespace, name));
             assert_eq!(concerned, expected, "{namespace}/{name}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_list_of_secrets_wakes_every_identity_since_one_may_have_lost_its_secret() {
+        let (store, mut writer) = reflector::store();
+        writer.apply_watcher_event(&Event::Apply(identity()));
+        let secret = |name: &str| PartialObjectMeta::<Secret> {
+            metadata: secret("shop", name),
+            ..PartialObjectMeta::default()
+        };
+        for (event, expected) in [
+            (Event::Init, 0),
+            (Event::InitApply(secret("billing-zoho")), 0),
+            (Event::InitDone, 1),
+            (Event::Apply(secret("billing-zoho")), 1),
+            (Event::Delete(secret("zohorelay-billing")), 1),
+            (Event::Delete(secret("other")), 0),
+        ] {
+            assert_eq!(woken(&event, &store).len(), expected, "{event:?}");
         }
     }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::{self, DefaultBackoff, Event, watcher};
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep};
 use zohorelay_crds::keys;
@@ -14,6 +13,7 @@ use zohorelay_crds::keys;
 use super::index::{NamespacedName, Range};
 use super::pod::SlimPod;
 use super::shared::Shared;
+use crate::backoff::{WatchBackoff, again};
 use crate::run::chain;
 use crate::scope::Scope;
 
@@ -33,7 +33,7 @@ async fn watch(shared: &Shared, api: Api<SlimPod>) {
     let config = watcher::Config::default()
         .labels(&format!("{}=true", keys::INJECT))
         .page_size(PAGE_SIZE);
-    let mut events = pin!(watcher(api, config));
+    let mut events = pin!(again(|| watcher(api.clone(), config.clone())));
     let mut trouble = Trouble::default();
     while let Some(event) = events.next().await {
         match event {
@@ -68,13 +68,12 @@ fn take(shared: &Shared, range: &Range, event: Event<SlimPod>) {
 /// How a watch fares, for waits and for one line in the log a trouble.
 #[derive(Default)]
 struct Trouble {
-    backoff: DefaultBackoff,
+    backoff: WatchBackoff,
     is_told: bool,
 }
 
 impl Trouble {
     fn is_over(&mut self) {
-        self.backoff.reset();
         self.is_told = false;
     }
 

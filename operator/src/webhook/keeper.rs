@@ -99,14 +99,13 @@ impl Keeper {
 
     /// Watches and acts until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut secrets = pin!(backoff::of_watch(watch_object(
-            self.cluster.secrets(),
-            self.cluster.secret_name()
-        )));
-        let mut configurations = pin!(backoff::of_watch(watch_object(
-            self.cluster.configurations(),
-            self.cluster.configuration_name()
-        )));
+        let (secrets, configurations) = (self.cluster.secrets(), self.cluster.configurations());
+        let secret = self.cluster.secret_name().to_owned();
+        let configuration = self.cluster.configuration_name().to_owned();
+        let mut secrets = pin!(backoff::of_watch(|| watch_object(secrets.clone(), &secret)));
+        let mut configurations = pin!(backoff::of_watch(|| {
+            watch_object(configurations.clone(), &configuration)
+        }));
         let is_internal = self.is_internal();
         let mut wake = Instant::now();
         loop {
