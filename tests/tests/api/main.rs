@@ -8,9 +8,12 @@
 //! - [`loopback`]: nobody else can reach any of it
 //! - [`attach`]: the sidecar attached to pods, and the whole way of a mail
 //! - [`identity`]: the life of an identity
+//! - [`release`]: a refused login that a person has tried once more
+//! - [`faults`]: what the operator makes of an API server that fails, and of its own death
 //! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
 //! - [`start`]: starts that cannot come to anything
+//! - [`rights`]: the chart's rights, of which none is missing and none is spare
 //!
 //! All share one control plane; each test has a namespace of its own. `make test-api` builds what is
 //! needed and runs them; tests/cluster/README.md says what there is to write one with.
@@ -24,11 +27,13 @@
 
 mod attach;
 mod control_plane;
+mod faults;
 mod identity;
 mod judges;
 mod loopback;
 mod pods;
 mod proxy;
 mod release;
+mod rights;
 mod start;
 mod webhook;
