@@ -154,6 +154,17 @@ pub fn decide(situation: &Situation) -> Decision {
 }
 
 impl Situation<'_> {
+    /// What a decision comes to where its publication could not be written.
+    #[must_use]
+    pub fn unwritten(&self, decision: Decision, problem: &Problem) -> Decision {
+        let standing = decision.standing;
+        Decision {
+            publish: None,
+            standing: standing.map(|standing| self.standing_unwritten(standing, problem)),
+            ..decision
+        }
+    }
+
     /// A watch may lag behind what was published from a newer spec.
     fn is_stale(&self) -> bool {
         let published = self.rendered.published();

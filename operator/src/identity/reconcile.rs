@@ -84,7 +84,10 @@ impl Reconciliation<'_> {
                 Written::Done => return self.conclude(&decision).await,
                 Written::Leaving => return Ok(Action::await_change()),
                 Written::Behind => {}
-                Written::Refused(problem) => return self.give_up(situation, problem).await,
+                Written::Refused(problem) => {
+                    let decision = situation.unwritten(decision, &problem);
+                    return self.give_up(&decision, problem).await;
+                }
             }
         }
         Err(ReconcileError::Contended)
@@ -142,14 +145,11 @@ impl Reconciliation<'_> {
     /// Says why nothing can be written, and tries again later.
     async fn give_up(
         &self,
-        mut situation: Situation<'_>,
+        decision: &Decision,
         problem: Problem,
     ) -> Result<Action, ReconcileError> {
-        let message = problem.message.clone();
-        situation.draft = Err(problem);
-        let decision = decide(&situation);
-        self.conclude(&decision).await?;
-        Err(ReconcileError::Refused(message))
+        self.conclude(decision).await?;
+        Err(ReconcileError::Refused(problem.message))
     }
 
     async fn conclude(&self, decision: &Decision) -> Result<Action, ReconcileError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use zohorelay_config::Document;
 use zohorelay_crds::MailIdentityStatus;
-use zohorelay_crds::v1alpha1::{ConditionType, Reason};
+use zohorelay_crds::v1alpha1::{ConditionType, CredentialStatus, Reason};
 
 use super::login::{Verdict, left};
 use super::{FORBIDDEN_RETRY, Publication, Rendered, Situation, remedy};
@@ -73,12 +73,17 @@ impl Situation<'_> {
         }
     }
 
-    /// The same where the publication could not be written.
-    pub fn unwritten(&self, standing: Standing, problem: &Problem) -> Standing {
+    /// How it stands where the publication could not be written: what was published before serves on.
+    pub(super) fn standing_unwritten(&self, standing: Standing, problem: &Problem) -> Standing {
         let serving = self.serving(None);
+        let before = self.credential().cloned().unwrap_or_default();
         Standing {
             serving: serving.map(|(document, verified)| self::serving(document, verified, false)),
             obstacle: Some(self.obstacle(problem)),
+            credential: CredentialStatus {
+                secret_resource_version: before.secret_resource_version,
+                ..standing.credential
+            },
             ..standing
         }
     }

@@ -155,13 +155,33 @@ fn a_right_that_is_missing_is_looked_for_again_every_minute() {
 fn a_write_that_failed_leaves_what_serves_and_tells_why() {
     let scene = Scene::published(&json!({})).patched(&json!({"spec": {"displayName": "New"}}));
     let situation = scene.situation();
-    let decision = decide(&situation);
     let problem = Problem::api_error("writing the Secret", "etcdserver: timeout");
-    let standing = situation.unwritten(decision.standing.unwrap(), &problem);
+    let decision = situation.unwritten(decide(&situation), &problem);
+    assert_eq!(decision.publish, None);
+    let standing = decision.standing.unwrap();
     let serving = standing.serving.unwrap();
     assert_eq!((serving.revision, serving.is_current), (REVISION, false));
     assert_eq!(standing.obstacle.unwrap().reason.as_str(), "ApiError");
     assert_eq!(standing.login, Login::Accepted);
+}
+
+#[test]
+fn a_suspension_that_could_not_be_written_is_not_said_to_serve_with_a_secret_or_without() {
+    let told = json!({"credential": {"secretResourceVersion": "41"}});
+    let scene = Scene::published(&json!({})).status(told);
+    let suspended = scene.patched(&json!({"spec": {"suspend": true}}));
+    for scene in [suspended.clone(), suspended.without_secret()] {
+        let situation = scene.situation();
+        let decision = decide(&situation);
+        assert!(decision.publish.is_some());
+        let problem = Problem::forbidden("patch", "secrets", "shop", "no");
+        let standing = situation.unwritten(decision, &problem).standing.unwrap();
+        let serving = standing.serving.unwrap();
+        assert_eq!((serving.revision, serving.is_suspended), (REVISION, false));
+        assert_eq!(standing.obstacle.unwrap().reason.as_str(), "Forbidden");
+        let read = standing.credential.secret_resource_version;
+        assert_eq!(read.as_deref(), Some("41"));
+    }
 }
 
 #[test]

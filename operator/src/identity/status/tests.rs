@@ -70,8 +70,8 @@ fn forbidden(scene: Scene) -> Scene {
 /// The object after a publication that could not be written.
 fn unwritten(scene: &Scene, problem: &Problem) -> MailIdentity {
     let situation = scene.situation();
-    let standing = decide(&situation).standing.unwrap();
-    written(scene, &situation.unwritten(standing, problem), &pods(2))
+    let decision = situation.unwritten(decide(&situation), problem);
+    written(scene, &decision.standing.unwrap(), &pods(2))
 }
 
 fn fresh() -> Scene {
