@@ -7,9 +7,7 @@
 use futures_util::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::reflector;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::mpsc;
@@ -102,7 +100,7 @@ pub fn secrets(
     api: Api<PartialObjectMeta<Secret>>,
     identities: Store<MailIdentity>,
 ) -> impl Stream<Item = ObjectRef<MailIdentity>> + Send {
-    backoff::of_watch(watcher(api, watcher::Config::default().page_size(PAGE)))
+    backoff::of_watch(move || watcher(api.clone(), config()))
         .filter_map(|event| {
             let event = event.inspect_err(|error| report("Secrets", error));
             std::future::ready(event.ok())
