@@ -65,8 +65,9 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Reconciles until `stop`; then lets what is under way end. `changed` brings the identities
-    /// that other parts have news for. For the leader.
+    /// Reconciles until `stop`. What is under way then is cut off, as it would be if the process were
+    /// killed: each write carries the version that was read, and the next leader looks at all of it
+    /// again. `changed` brings the identities that other parts have news for. For the leader.
     pub async fn run(
         self: Arc<Self>,
         changed: mpsc::Receiver<ObjectRef<MailIdentity>>,
@@ -79,9 +80,10 @@ impl Controller {
             let (queue, news) = mpsc::channel(NEWS);
             queues.push((identities.namespace().map(str::to_owned), queue));
             let driver = Driver::new(self.clone(), identities.namespace());
-            drivers.push(driver.run(identities, secrets, news, stop.clone()));
+            drivers.push(driver.run(identities, secrets, news));
         }
         tokio::select! {
+            () = stop.cancelled() => {}
             _ = join_all(drivers) => {}
             () = hand_on(changed, queues) => {}
         }

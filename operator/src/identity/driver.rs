@@ -14,7 +14,6 @@ use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use zohorelay_crds::MailIdentity;
 
 use super::reconcile::{ReconcileError, reconcile};
@@ -61,13 +60,12 @@ impl Driver {
         }
     }
 
-    /// Reconciles until `stop`.
+    /// Reconciles. Never returns.
     pub(super) async fn run(
         self,
         identities: Api<DeserializeGuard<MailIdentity>>,
         secrets: Api<PartialObjectMeta<Secret>>,
         news: mpsc::Receiver<ObjectRef<MailIdentity>>,
-        stop: CancellationToken,
     ) {
         let memory = Arc::new(Memory {
             controller: self.controller.clone(),
@@ -79,7 +77,6 @@ impl Driver {
         let secrets = watch::secrets(secrets, self.store.clone());
         let woken =
             stream::select_all([changed.boxed(), secrets.boxed(), watch::news(news).boxed()])
-                .take_until(stop.cancelled_owned())
                 .map(Ok::<_, Infallible>);
         let config = Config::default().concurrency(CONCURRENT).debounce(DEBOUNCE);
         let done = controller::applier(

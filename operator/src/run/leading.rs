@@ -1,6 +1,9 @@
 //! What only the leader does. It ends when leadership is lost and begins again with it; what was
 //! learned of logins stays.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +17,16 @@ use zohorelay_crds::MailIdentity;
 use crate::identity::Controller;
 use crate::leadership::Leadership;
 
-/// What is under way when leadership ends has so long. Whoever comes next begins later than that.
+/// Every part ends at its token. One that does not is cut off after so long: whoever leads next begins
+/// later than that.
 const END: Duration = Duration::from_secs(3);
 /// Identities that wait to be looked at again.
 const CHANGED: usize = 256;
+
+const RECONCILING: &str = "reconciling identities";
+const WATCHING: &str = "watching pods";
+const ASKING: &str = "asking the sidecars";
+const TRYING: &str = "trying logins";
 
 /// Leads whenever it is this replica's turn, until `stop`. An error names a part that ended though
 /// nobody asked it to.
@@ -27,22 +36,35 @@ pub(super) async fn lead(
     stop: CancellationToken,
 ) -> Result<(), String> {
     loop {
+        // In this order, both times: at `stop` the lease is still held, and the parts end by themselves.
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             () = leadership.acquired() => {}
         }
         let term = stop.child_token();
         let mut parts = begin(&controller, &leadership, &term);
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = leadership.lost() => {}
             Some(ended) = parts.join_next() => return Err(unexpected(ended)),
         }
         term.cancel();
-        let end = async { while parts.join_next().await.is_some() {} };
-        if timeout(END, end).await.is_err() {
-            parts.shutdown().await;
+        end(parts).await;
+    }
+}
+
+async fn end(mut parts: JoinSet<&'static str>) {
+    let mut late = vec![RECONCILING, WATCHING, ASKING, TRYING];
+    let all = async {
+        while let Some(ended) = parts.join_next().await {
+            late.retain(|part| ended.as_ref().ok() != Some(part));
         }
+    };
+    if timeout(END, all).await.is_err() {
+        tracing::debug!(parts = late.join(", "), "cut off what did not end");
+        parts.shutdown().await;
     }
 }
 
@@ -58,7 +80,7 @@ fn begin(
     let (identities, token) = (controller.clone(), term.clone());
     parts.spawn(async move {
         identities.run(news, token).await;
-        "reconciling identities"
+        RECONCILING
     });
     let (pods, token) = (controller.pods.clone(), term.clone());
     let (client, scope) = (controller.client.clone(), controller.scope.clone());
@@ -66,12 +88,12 @@ fn begin(
     parts.spawn(async move {
         pods.watch(client, scope, pods_changed, recorder, token)
             .await;
-        "watching pods"
+        WATCHING
     });
     let (pods, token, leads) = (controller.pods.clone(), term.clone(), leadership.clone());
     parts.spawn(async move {
         pods.read_summaries(leads, token).await;
-        "asking the sidecars"
+        ASKING
     });
     let (verifier, token, leads) = (
         controller.verifier.clone(),
@@ -80,7 +102,7 @@ fn begin(
     );
     parts.spawn(async move {
         verifier.run(&leads, &changed, &token).await;
-        "trying logins"
+        TRYING
     });
     parts
 }
