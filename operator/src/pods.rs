@@ -18,7 +18,6 @@ mod watch;
 use std::sync::Arc;
 
 use kube::Client;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -96,7 +95,6 @@ impl Pods {
         client: Client,
         scope: Scope,
         changed: mpsc::Sender<ObjectRef<MailIdentity>>,
-        recorder: Recorder,
         stop: CancellationToken,
     ) {
         self.0.clear();
@@ -104,7 +102,7 @@ impl Pods {
             tokio::join!(
                 watch::run(&self.0, &client, &scope),
                 tell::forward(&self.0, changed),
-                tell::report_missing(&self.0, &recorder),
+                tell::report_missing(&self.0, &client),
             )
         };
         tokio::select! {

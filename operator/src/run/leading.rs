@@ -84,10 +84,9 @@ fn begin(
     });
     let (pods, token) = (controller.pods.clone(), term.clone());
     let (client, scope) = (controller.client.clone(), controller.scope.clone());
-    let (recorder, pods_changed) = (controller.recorder.clone(), changed.clone());
+    let pods_changed = changed.clone();
     parts.spawn(async move {
-        pods.watch(client, scope, pods_changed, recorder, token)
-            .await;
+        pods.watch(client, scope, pods_changed, token).await;
         WATCHING
     });
     let (pods, token, leads) = (controller.pods.clone(), term.clone(), leadership.clone());

@@ -10,7 +10,6 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -48,12 +47,11 @@ impl Operator {
     /// With what another one knew.
     fn start_again(pods: Pods, client: &Client, namespaces: &[&str]) -> Self {
         let scope = Scope::from_names(namespaces.iter().map(ToString::to_string).collect());
-        let recorder = Recorder::new(client.clone(), Reporter::from("tests".to_owned()));
         let (sender, changed) = mpsc::channel(1);
         let (leads, leadership) = watch::channel(true);
         let stop = CancellationToken::new();
         let watching = pods.clone();
-        let watching = watching.watch(client.clone(), scope, sender, recorder, stop.clone());
+        let watching = watching.watch(client.clone(), scope, sender, stop.clone());
         let watching = tokio::spawn(watching);
         let reading = pods.clone();
         tokio::spawn(reading.read_summaries(Leadership::new(leadership), stop.clone()));
@@ -214,7 +212,7 @@ async fn a_pod_does_not_speak_for_identities_of_other_namespaces() {
 }
 
 #[tokio::test]
-async fn a_pod_that_asked_and_did_not_get_has_one_event_with_the_remedy() {
+async fn a_pod_that_asked_and_did_not_get_has_one_event_with_the_remedy_whoever_leads() {
     let client = shared().await.unwrap().client().unwrap();
     let here = namespace(&client).await.unwrap();
     bare(&client, &here, "before").await;
@@ -231,11 +229,15 @@ async fn a_pod_that_asked_and_did_not_get_has_one_event_with_the_remedy() {
             .await
             .unwrap();
     }
-    // Events are written in order: with this one, all before it are there.
+    // Events are written in order: with the last one, all before it are there.
+    bare(&client, &here, "term").await;
+    wait_for_event_on(&client, &here, "term").await;
+    drop(operator);
+    let _next_leader = Operator::start(&client, &[&here]);
     bare(&client, &here, "last").await;
 
     let events = wait_for_event_on(&client, &here, "last").await;
-    for name in ["before", "after", "last"] {
+    for name in ["before", "after", "term", "last"] {
         let uid = pods.get(name).await.unwrap().uid();
         let of_pod: Vec<&Event> = (events.iter())
             .filter(|event| {
