@@ -127,12 +127,15 @@ impl SlimPod {
     }
 
     /// A pod on the node's network is never asked: its address is the node's, and the port is the
-    /// word of whoever made the pod.
+    /// word of whoever made the pod. Nor is the unspecified address, which is this very machine.
     fn admin(&self, container: &Container) -> Option<SocketAddr> {
         if self.spec.host_network || !self.runs() {
             return None;
         }
         let ip: IpAddr = self.status.pod_ip.as_deref()?.parse().ok()?;
+        if ip.is_unspecified() {
+            return None;
+        }
         let port = container
             .ports
             .iter()

@@ -6,13 +6,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::index::{Respondent, Ticket};
-use super::schedule::Next;
+use super::schedule::{Next, SPACING};
 use super::shared::Shared;
-use super::summary::{self, Report};
+use super::summary::{self, Report, TIMEOUT};
 use crate::leadership::Leadership;
 
-/// At most so many questions under way, each with up to 64 KiB of an answer.
-const QUESTIONS_MAX: usize = 64;
+/// At most so many questions under way, each with up to 64 KiB of an answer. So many are enough for the
+/// pace of the schedule even where nobody answers.
+const QUESTIONS_MAX: usize = 100;
+const _: () = assert!(SPACING.as_millis() * QUESTIONS_MAX as u128 >= TIMEOUT.as_millis());
 /// While that many are under way; one ends within its timeout.
 const LONG: Duration = Duration::from_secs(3600);
 

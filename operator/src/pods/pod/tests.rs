@@ -97,6 +97,8 @@ fn a_sidecar_is_asked_where_and_when_it_listens() {
         ),
         (json!({"status": {"podIP": null}}), None),
         (json!({"status": {"podIP": "010.1.2.3"}}), None),
+        (json!({"status": {"podIP": "0.0.0.0"}}), None),
+        (json!({"status": {"podIP": "::"}}), None),
         (json!({"status": {"phase": "Pending"}}), None),
         (json!({"status": null}), None),
         (json!({"spec": {"hostNetwork": true}}), None),
