@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod objects;
 pub mod operator;
 pub mod program;
+pub mod release;
 pub mod sidecar;
 pub mod tap;
 pub mod webhook;

@@ -71,19 +71,33 @@ pub fn executable() -> PathBuf {
 impl Operator {
     /// Starts one and waits until it listens.
     pub async fn start(cluster: &Running, options: Options) -> Result<Self> {
+        let own = [
+            &format!("--operator-namespace={}", options.namespace),
+            "--admin=127.0.0.1:0",
+            "--webhook=127.0.0.1:0",
+            "--webhook-extra-san=127.0.0.1",
+            "--sidecar-image=localhost/zohorelay-sidecar:test",
+        ];
+        let mut arguments: Vec<String> = vec!["run".to_owned()];
+        arguments.extend(own.map(str::to_owned));
+        arguments.extend(options.flags);
+        Self::start_with(cluster, &options.access, &arguments).await
+    }
+
+    /// Starts one with exactly these arguments, and waits until it listens.
+    pub async fn start_with(
+        cluster: &Running,
+        access: &Access,
+        arguments: &[String],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let kubeconfig = folder.path().join("kubeconfig");
-        options.access.write(&kubeconfig)?;
+        access.write(&kubeconfig)?;
         let mut command = Command::new(executable());
         command
             .env("KUBECONFIG", &kubeconfig)
             .env_remove("KUBERNETES_SERVICE_HOST")
-            .arg("run")
-            .args(["--operator-namespace", &options.namespace])
-            .args(["--admin", "127.0.0.1:0", "--webhook", "127.0.0.1:0"])
-            .args(["--webhook-extra-san", "127.0.0.1"])
-            .args(["--sidecar-image", "localhost/zohorelay-sidecar:test"])
-            .args(&options.flags);
+            .args(arguments);
         let mut program = Program::start("the operator", command)?;
         let guard = cluster.guard(program.pid());
         let line = program.listening().await?;

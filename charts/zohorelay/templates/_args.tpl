@@ -4,6 +4,7 @@
   (printf "--operator-namespace=%s" .Release.Namespace)
   (printf "--deployment=%s" (include "zohorelay.operator" .))
   (printf "--lease=%s" (include "zohorelay.operator" .))
+  "--replica=$(POD_NAME)"
   "--admin=[::]:9465"
   (printf "--login-interval=%s" .Values.logins.interval)
   (printf "--domain-login-interval=%s" .Values.logins.domainInterval)

@@ -11,6 +11,7 @@ use serde_json::json;
 use zohorelay_crds::keys::FIELD_MANAGER;
 use zohorelay_crds::{MailIdentity, MailIdentityStatus};
 
+use super::decide::Rendered;
 use super::validate::Problem;
 
 /// What became of a write.
@@ -26,20 +27,38 @@ pub enum Written {
     Refused(Problem),
 }
 
-/// Creates or applies a rendered Secret; our fields win over any other manager's.
-pub async fn apply(client: &Client, namespace: &str, secret: &Secret) -> kube::Result<Written> {
+/// Creates or applies a rendered Secret; our fields win over any other manager's. `observed` is what
+/// was there.
+pub async fn apply(
+    client: &Client,
+    namespace: &str,
+    secret: &Secret,
+    observed: &Rendered,
+) -> kube::Result<Written> {
     let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
     let name = secret.metadata.name.as_deref().unwrap_or_default();
-    let (verb, result) = if secret.metadata.resource_version.is_some() {
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let patch = Patch::Apply(secret);
-        ("patch", secrets.patch(name, &params, &patch).await)
-    } else {
-        let params = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        ("create", secrets.create(&params, secret).await)
+    let (verb, result) = match observed {
+        Rendered::Absent => {
+            let params = PostParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PostParams::default()
+            };
+            ("create", secrets.create(&params, secret).await)
+        }
+        // Applied, the new owner would stand beside the old one, which a Secret may not have.
+        Rendered::Left { .. } => {
+            let params = PatchParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            let patch = Patch::Merge(secret);
+            ("patch", secrets.patch(name, &params, &patch).await)
+        }
+        _ => {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let patch = Patch::Apply(secret);
+            ("patch", secrets.patch(name, &params, &patch).await)
+        }
     };
     match result {
         Ok(_) => Ok(Written::Done),

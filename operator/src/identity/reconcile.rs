@@ -126,9 +126,10 @@ impl Reconciliation<'_> {
         let Some(publication) = &decision.publish else {
             return Ok(Written::Done);
         };
-        let observed = situation.rendered.resource_version();
-        let secret = rendered_secret(self.identity, publication, observed)?;
-        let written = apply(&self.controller.client, self.namespace, &secret)
+        let observed = &situation.rendered;
+        let secret = rendered_secret(self.identity, publication, observed.resource_version())?;
+        let client = &self.controller.client;
+        let written = apply(client, self.namespace, &secret, observed)
             .await
             .map_err(ReconcileError::Apply)?;
         if written == Written::Done {

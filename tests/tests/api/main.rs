@@ -13,6 +13,7 @@
 //! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
 //! - [`start`]: starts that cannot come to anything
+//! - [`rights`]: the chart's rights, of which none is missing and none is spare
 //!
 //! All share one control plane; each test has a namespace of its own. `make test-api` builds what is
 //! needed and runs them; tests/cluster/README.md says what there is to write one with.
@@ -33,5 +34,6 @@ mod loopback;
 mod pods;
 mod proxy;
 mod release;
+mod rights;
 mod start;
 mod webhook;

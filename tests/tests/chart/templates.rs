@@ -160,6 +160,20 @@ fn the_operator_is_told_every_name_that_the_chart_gives() {
     assert_eq!(name(&objects, "ServiceAccount"), "mail-operator");
 }
 
+#[test]
+fn a_replica_is_named_after_its_pod() {
+    let values = ["extraEnv[0].name=HTTPS_PROXY", "extraEnv[0].value=proxy"];
+    let objects = helm::render(&values);
+    assert!(arguments(&objects).contains(&"--replica=$(POD_NAME)"));
+    let variables = items(&container(&objects)["env"]);
+    let field = json!({"fieldRef": {"fieldPath": "metadata.name"}});
+    assert_eq!(
+        variables[0],
+        json!({"name": "POD_NAME", "valueFrom": field})
+    );
+    assert_eq!(variables[1]["name"], "HTTPS_PROXY");
+}
+
 fn name<'a>(objects: &'a [Value], kind: &str) -> &'a str {
     text(&only(objects, kind)["metadata"]["name"])
 }
@@ -190,7 +204,7 @@ fn the_operator_is_told_what_the_values_say() {
         "sidecar.resources.limits.cpu=1",
         "sidecar.imagePullSecrets[0].name=registry",
         "sidecar.logLevel=warn",
-        "extraArgs={--replica=one}",
+        "extraArgs={--allowed-upstream-host=relay.example.net}",
     ]);
     let arguments = arguments(&objects);
     assert_eq!(arguments[0], "run");
@@ -206,7 +220,7 @@ fn the_operator_is_told_what_the_values_say() {
         "--sidecar-cpu-limit=1",
         "--sidecar-image-pull-secret=registry",
         "--sidecar-log=warn",
-        "--replica=one",
+        "--allowed-upstream-host=relay.example.net",
     ] {
         assert!(arguments.contains(&flag), "{flag}: {arguments:?}");
     }

@@ -99,7 +99,7 @@ pub(crate) const ALL: &[Variant] = &[
             "topologySpreadConstraints[0].whenUnsatisfiable=ScheduleAnyway",
             "extraEnv[0].name=HTTPS_PROXY",
             "extraEnv[0].value=http://proxy.example.com:3128",
-            "extraArgs={--replica=one}",
+            "extraArgs={--allowed-upstream-host=relay.example.net}",
             "imagePullSecrets[0].name=registry",
             "allowedUpstreamHosts={mail.example.com,*.example.org}",
             "sidecar.imagePullSecrets[0].name=registry",
