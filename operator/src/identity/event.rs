@@ -39,6 +39,18 @@ pub fn events(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -
     told
 }
 
+/// What Ready says now, as status and reason, if that is another than before.
+pub fn turn<'a>(
+    before: Option<&MailIdentityStatus>,
+    after: &'a MailIdentityStatus,
+) -> Option<(&'a str, &'a str)> {
+    ready(after).filter(|now| before.and_then(ready).as_ref() != Some(now))
+}
+
+fn ready(status: &MailIdentityStatus) -> Option<(&str, &str)> {
+    find(status, ConditionType::Ready).map(|(is, reason, _)| (is, reason))
+}
+
 fn find(status: &MailIdentityStatus, kind: ConditionType) -> Option<(&str, &str, &str)> {
     let condition = status
         .conditions
@@ -130,6 +142,17 @@ mod tests {
         let broken = status(&[("Ready", "False", "Published", "")]);
         assert_eq!(told(Some(&suspended), &ready), ["Normal Ready Published"]);
         assert_eq!(told(Some(&ready), &broken), ["Warning Ready Published"]);
+    }
+
+    #[test]
+    fn a_turn_of_ready_is_another_status_or_reason_and_not_another_message() {
+        let verifying = status(&[("Ready", "Unknown", "Verifying", "a")]);
+        let refused = status(&[("Ready", "False", "LoginRefused", "a")]);
+        let refused_again = status(&[("Ready", "False", "LoginRefused", "b")]);
+        assert_eq!(turn(None, &verifying), Some(("Unknown", "Verifying")));
+        let told = turn(Some(&verifying), &refused);
+        assert_eq!(told, Some(("False", "LoginRefused")));
+        assert_eq!(turn(Some(&refused), &refused_again), None);
     }
 
     #[test]

@@ -195,8 +195,12 @@ impl Reconciliation<'_> {
         Ok(written)
     }
 
-    /// Events are a courtesy: nothing depends on them.
+    /// In the log, and by events; those are a courtesy: nothing depends on them.
     async fn tell(&self, before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) {
+        if let Some((ready, reason)) = event::turn(before, after) {
+            let identity = verify::name(self.object);
+            tracing::info!(identity, ready, reason, "ready changed");
+        }
         let regarding = self.identity.object_ref(&());
         for event in event::events(before, after) {
             if let Err(error) = self.controller.recorder.publish(&event, &regarding).await {
