@@ -90,7 +90,9 @@ fn owned<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String>
 pub fn read_rendered(identity: &MailIdentity, secret: &Secret) -> Rendered {
     let resource_version = secret.metadata.resource_version.clone().unwrap_or_default();
     let Some(owner) = owner_of_that_name(identity, secret) else {
-        return Rendered::Foreign;
+        return Rendered::Foreign {
+            has_maker: has_maker(identity, secret),
+        };
     };
     if Some(&owner.uid) != identity.metadata.uid.as_ref() {
         return Rendered::Left { resource_version };
@@ -112,6 +114,16 @@ pub fn read_rendered(identity: &MailIdentity, secret: &Secret) -> Rendered {
             .unwrap_or_default(),
         resource_version,
     }))
+}
+
+/// Whether owners or labels tell that somebody keeps it, as the operator does the webhook's certificate.
+/// The label of this identity is on a document of its own that lost its owner.
+fn has_maker(identity: &MailIdentity, secret: &Secret) -> bool {
+    let meta = &secret.metadata;
+    let label = |key| meta.labels.as_ref().and_then(|labels| labels.get(key));
+    let was_ours = label(keys::IDENTITY_LABEL) == identity.metadata.name.as_ref();
+    let is_managed = label(keys::MANAGED_BY_LABEL).is_some() && !was_ours;
+    is_managed || meta.owner_references.iter().flatten().next().is_some()
 }
 
 /// The owner of this kind and name: this identity, or an earlier one of its name.

@@ -66,7 +66,10 @@ pub enum Rendered {
         resource_version: String,
     },
     /// Somebody else's: it is never written.
-    Foreign,
+    Foreign {
+        /// Whether it has a maker by its owners or labels, who misses it when it is deleted.
+        has_maker: bool,
+    },
     /// The operator may not read it.
     Forbidden {
         /// What the API server said; it names verb, resource and namespace.
@@ -82,7 +85,7 @@ impl Rendered {
             Self::OursUnreadable { resource_version } | Self::Left { resource_version } => {
                 Some(resource_version)
             }
-            Self::Absent | Self::Foreign | Self::Forbidden { .. } => None,
+            Self::Absent | Self::Foreign { .. } | Self::Forbidden { .. } => None,
         }
     }
 
@@ -181,7 +184,9 @@ impl Situation<'_> {
         let name = meta.name.as_deref().unwrap_or_default();
         let namespace = meta.namespace.as_deref().unwrap_or_default();
         match &self.rendered {
-            Rendered::Foreign => Some(Problem::name_taken(name, namespace)),
+            Rendered::Foreign { has_maker } => {
+                Some(Problem::name_taken(name, namespace, *has_maker))
+            }
             Rendered::Forbidden { message } => {
                 Some(Problem::forbidden("get", "secrets", namespace, message))
             }

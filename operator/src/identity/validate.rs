@@ -89,15 +89,22 @@ impl Problem {
         }
     }
 
-    /// Somebody else has a Secret of the name that the operator writes to.
-    pub fn name_taken(identity: &str, namespace: &str) -> Self {
+    /// Somebody else has a Secret of the name that the operator writes to. Where it `has_maker`,
+    /// nobody is told to delete it.
+    pub fn name_taken(identity: &str, namespace: &str, has_maker: bool) -> Self {
+        let remedy = if has_maker {
+            "it belongs to something else, so give the identity another name".to_owned()
+        } else {
+            format!(
+                "delete it (kubectl delete secret {SECRET_PREFIX}{identity} -n {namespace}), or give \
+                 the identity another name"
+            )
+        };
         Self {
             reason: Reason::NameTaken,
             message: format!(
                 "Secret {SECRET_PREFIX}{identity} is where the document of this identity goes, and \
-                 one of that name is there that this identity does not own: delete it (kubectl \
-                 delete secret {SECRET_PREFIX}{identity} -n {namespace}), or give the identity \
-                 another name"
+                 one of that name is there that this identity does not own: {remedy}"
             ),
             kind: Kind::UserError,
         }

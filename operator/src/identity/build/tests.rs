@@ -134,19 +134,30 @@ fn a_secret_is_ours_only_by_its_owner() {
     ));
     assert_eq!(
         owned(&|owner| owner.name = "another".to_owned()),
-        Rendered::Foreign
+        Rendered::Foreign { has_maker: true }
     );
     assert_eq!(
         owned(&|owner| owner.kind = "Deployment".to_owned()),
-        Rendered::Foreign
+        Rendered::Foreign { has_maker: true }
     );
     assert_eq!(
         owned(&|owner| owner.api_version = "example.com/v1".to_owned()),
-        Rendered::Foreign
+        Rendered::Foreign { has_maker: true }
     );
     let mut nobodys = made();
     nobodys.metadata.owner_references = None;
-    assert_eq!(read_rendered(&identity, &nobodys), Rendered::Foreign);
+    let read = |secret: &Secret| read_rendered(&identity, secret);
+    let free = Rendered::Foreign { has_maker: false };
+    assert_eq!(read(&nobodys), free);
+    nobodys.metadata.labels = None;
+    assert_eq!(read(&nobodys), free);
+    // As on the webhook's certificate.
+    let label = (
+        keys::MANAGED_BY_LABEL.to_owned(),
+        keys::MANAGED_BY.to_owned(),
+    );
+    nobodys.metadata.labels = Some([label].into());
+    assert_eq!(read(&nobodys), Rendered::Foreign { has_maker: true });
 }
 
 #[test]

@@ -152,6 +152,20 @@ fn a_right_that_is_missing_is_looked_for_again_every_minute() {
 }
 
 #[test]
+fn nobody_is_told_to_delete_a_secret_that_somebody_keeps() {
+    for (has_maker, is_told) in [(true, false), (false, true)] {
+        let scene = Scene {
+            rendered: Rendered::Foreign { has_maker },
+            ..Scene::new(&json!({}))
+        };
+        let standing = decide(&scene.situation()).standing.unwrap();
+        let message = standing.obstacle.unwrap().message;
+        assert_eq!(message.contains("delete"), is_told, "{message}");
+        assert!(message.contains("another name"), "{message}");
+    }
+}
+
+#[test]
 fn a_write_that_failed_leaves_what_serves_and_tells_why() {
     let scene = Scene::published(&json!({})).patched(&json!({"spec": {"displayName": "New"}}));
     let situation = scene.situation();

@@ -202,7 +202,7 @@ fn of_logins() -> Vec<(&'static str, MailIdentity)> {
 
 fn of_problems() -> Vec<(&'static str, MailIdentity)> {
     let foreign = Scene {
-        rendered: Rendered::Foreign,
+        rendered: Rendered::Foreign { has_maker: false },
         ..fresh()
     };
     let host = json!({"spec": {"server": {"host": "mail.example.com"}}});

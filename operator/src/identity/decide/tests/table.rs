@@ -216,7 +216,7 @@ fn first_publication() -> Vec<Row> {
         .verify(),
         row(
             "somebody else's Secret",
-            of(Rendered::Foreign).attempt(accepted()),
+            of(Rendered::Foreign { has_maker: false }).attempt(accepted()),
             Nothing,
             "NameTaken",
         ),
