@@ -57,8 +57,10 @@ pub enum Login {
     Refused {
         /// `LoginRefused` or `AccountBlocked`.
         reason: Reason,
-        /// What the server said, and what to do.
-        message: String,
+        /// What the server said.
+        fact: String,
+        /// What to do.
+        remedy: String,
         /// Whether it is tried once more all the same, since a person asked for it.
         is_tried_again: bool,
     },

@@ -78,7 +78,7 @@ async fn a_cause_that_is_mended_at_zohos_end_takes_one_login_for_each_new_value_
         "kubectl annotate --overwrite mid billing -n {} zohorelay.dev/release-hold=$(date +%s)",
         world.namespace
     );
-    let said = message(&identity, "CredentialsVerified");
+    let said = message(&identity, "Ready");
     assert!(said.ends_with(&remedy), "{said}");
     world.assert_logins(0, 1);
 

@@ -33,7 +33,7 @@ pub(super) struct Refusal {
     /// What the server said.
     pub(super) text: Option<String>,
     /// What an earlier process said of it.
-    pub(super) message: Option<String>,
+    pub(super) fact: Option<String>,
 }
 
 impl Situation<'_> {
@@ -50,7 +50,7 @@ impl Situation<'_> {
                 code: *code,
                 reason: reason_of(*class),
                 text: text.clone(),
-                message: None,
+                fact: None,
             }),
             _ if self.is_verified(draft) => Verdict::Accepted { at: None },
             _ => self
@@ -89,7 +89,7 @@ impl Situation<'_> {
                 Reason::LoginRefused
             },
             text: None,
-            message: condition.map(|condition| condition.message.clone()),
+            fact: condition.map(|condition| condition.message.clone()),
         })
     }
 

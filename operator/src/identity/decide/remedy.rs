@@ -8,8 +8,8 @@ use zohorelay_upstream::{Class, Stage};
 use super::login::Refusal;
 use crate::identity::validate::Draft;
 
-/// Why a login was refused, the likeliest cause first, and what to click.
-pub(super) fn refused(identity: &MailIdentity, draft: &Draft, refusal: &Refusal) -> String {
+/// That a login was refused, and what the server said.
+pub(super) fn refused(draft: &Draft, refusal: &Refusal) -> String {
     let upstream = &draft.document.upstream;
     let said = refusal
         .text
@@ -20,8 +20,17 @@ pub(super) fn refused(identity: &MailIdentity, draft: &Draft, refusal: &Refusal)
         draft.document.login.username, upstream.host, upstream.port
     );
     if refusal.reason == Reason::AccountBlocked {
-        return blocked(identity, &who, &said);
+        return format!("Zoho blocked the account: it answered {who} with {said}");
     }
+    format!("{} refused {who}: {said}", whose(upstream.host.as_str()))
+}
+
+/// What to do after a refusal: the likeliest cause first, and what to click.
+pub(super) fn after_refusal(identity: &MailIdentity, draft: &Draft, reason: Reason) -> String {
+    if reason == Reason::AccountBlocked {
+        return unblock(identity);
+    }
+    let server = whose(draft.document.upstream.host.as_str());
     let mut causes: Vec<String> = draft.hints.clone();
     match identity.spec.zoho.service {
         Service::Mail => causes.extend(causes_at_mail(identity)),
@@ -30,12 +39,10 @@ pub(super) fn refused(identity: &MailIdentity, draft: &Draft, refusal: &Refusal)
     let causes = causes.iter().enumerate();
     let causes = causes.map(|(index, cause)| format!("({}) {cause}", index + 1));
     format!(
-        "{} refused {who}: {said}. It is not tried again until the password, the user name or the \
+        "It is not tried again until the password, the user name or the \
          server changes, since failed logins can block the account. Likely causes, the likeliest \
-         first: {}. If the cause was at {}'s end and is mended, have it tried once more: {}",
-        whose(upstream.host.as_str()),
+         first: {}. If the cause was at {server}'s end and is mended, have it tried once more: {}",
         causes.collect::<Vec<_>>().join("; "),
-        whose(upstream.host.as_str()),
         release(identity)
     )
 }
@@ -94,10 +101,10 @@ fn causes_at_zeptomail(identity: &MailIdentity) -> Vec<String> {
     ]
 }
 
-fn blocked(identity: &MailIdentity, who: &str, said: &str) -> String {
+fn unblock(identity: &MailIdentity) -> String {
     let domain = domain(identity.spec.zoho.data_center);
     format!(
-        "Zoho blocked the account: it answered {who} with {said}. Unblock it at https://mail.{domain}/UnblockMe, \
+        "Unblock it at https://mail.{domain}/UnblockMe, \
          or have the admin do it (Admin Console > Security & Compliance > Blocked Accounts); after a \
          suspicious login change the password first; then send less and slower \
          (spec.limits.messagesPerHour). The operator tries the login again once an hour, and at once after: {}",

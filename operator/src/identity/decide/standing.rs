@@ -100,10 +100,11 @@ impl Situation<'_> {
             Verdict::Accepted { .. } => Login::Accepted,
             Verdict::Refused(refusal) => Login::Refused {
                 reason: refusal.reason,
-                message: refusal
-                    .message
+                fact: refusal
+                    .fact
                     .clone()
-                    .unwrap_or_else(|| remedy::refused(self.identity, draft, refusal)),
+                    .unwrap_or_else(|| remedy::refused(draft, refusal)),
+                remedy: remedy::after_refusal(self.identity, draft, refusal.reason),
                 is_tried_again: self.is_released() && !draft.document.suspend,
             },
             Verdict::None if draft.document.suspend => Login::NotTried {

@@ -96,10 +96,10 @@ fn a_refusal_of_an_earlier_process_is_told_in_its_words() {
         .rotated("x")
         .remembers_refusal("LoginRefused", 60);
     let standing = decide(&scene.situation()).standing.unwrap();
-    let Login::Refused { message, .. } = standing.login else {
+    let Login::Refused { fact, .. } = standing.login else {
         panic!("{:?}", standing.login);
     };
-    assert_eq!(message, "as it was said");
+    assert_eq!(fact, "as it was said");
     let refused = standing.credential.refused.unwrap();
     assert_eq!(
         (refused.secret_resource_version.as_str(), refused.code),
@@ -204,9 +204,11 @@ fn each_cause_of_a_refusal_comes_in_the_order_of_likelihood_with_what_to_click()
     let scene = scene
         .rotated(" edge")
         .attempt(refused(Class::AuthFailed, now()));
-    let Login::Refused { message, .. } = decide(&scene.situation()).standing.unwrap().login else {
+    let Login::Refused { fact, remedy, .. } = decide(&scene.situation()).standing.unwrap().login
+    else {
         panic!("not refused");
     };
+    let message = format!("{fact}. {remedy}");
     let order = [
         "Zoho refused the login billing@example.com at smtppro.zoho.in:465: 535 Authentication Failed.",
         "(1) the password in Secret billing-zoho, key password begins with a blank",

@@ -33,10 +33,13 @@ fn ready(standing: &Standing) -> Said {
     match (&standing.login, current) {
         (
             Login::Refused {
-                reason, message, ..
+                reason,
+                fact,
+                remedy,
+                ..
             },
             _,
-        ) => Said::new(Truth::False, *reason, message.clone()),
+        ) => Said::new(Truth::False, *reason, format!("{fact}. {remedy}")),
         (_, Some(serving)) if serving.is_verified => Said::new(
             Truth::True,
             Reason::Published,
@@ -76,9 +79,7 @@ fn verified(standing: &Standing) -> Said {
             Reason::LoginAccepted,
             format!("{} took the login", server(standing)),
         ),
-        Login::Refused {
-            reason, message, ..
-        } => Said::new(Truth::False, *reason, message.clone()),
+        Login::Refused { reason, fact, .. } => Said::new(Truth::False, *reason, fact.clone()),
         Login::Pending { reason, message } | Login::NotTried { reason, message } => {
             Said::new(Truth::Unknown, *reason, message.clone())
         }
