@@ -91,7 +91,10 @@ async fn a_wrong_password_is_tried_once_and_never_reaches_the_pods() {
         assert!(said.contains(words), "{said}");
     }
     let fact = message(&identity, "CredentialsVerified");
-    assert!(fact.contains("535") && !fact.contains("app password"), "{fact}");
+    assert!(
+        fact.contains("535") && !fact.contains("app password"),
+        "{fact}"
+    );
     assert!(message(&identity, "Published").contains("still serves"));
     world.assert_logins(1, 1);
 
