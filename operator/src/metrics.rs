@@ -116,6 +116,12 @@ impl Metrics {
         }
     }
 
+    /// Another replica knows better from now on how identities stand.
+    pub fn forget_all(&self) {
+        self.identity_ready.reset();
+        self.pods.reset();
+    }
+
     /// For `/metrics`.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -158,6 +164,9 @@ mod tests {
         ));
         metrics.forget("shop", "billing");
         metrics.forget("shop", "billing");
+        assert_eq!(rendered(&metrics), fresh);
+        metrics.identity("shop", "billing", true, pods);
+        metrics.forget_all();
         assert_eq!(rendered(&metrics), fresh);
     }
 }

@@ -15,6 +15,9 @@ use zohorelay_tests::sidecar::{self, Sidecar, get, program};
 use zohorelay_upstream::classify::known_code;
 use zohorelay_upstream::failure::{Class, Stage};
 
+#[path = "docs/operator.rs"]
+mod operator;
+
 type Names = BTreeSet<String>;
 
 /// The documents at the root whose links are checked, beside all of `docs/`.
@@ -121,39 +124,41 @@ fn noted<'a>(help: &'a str, what: &str) -> Option<&'a str> {
     Some(line[..end].trim_end_matches('='))
 }
 
+fn is_of_flag(c: char) -> bool {
+    c.is_ascii_lowercase() || c == '-'
+}
+
+/// The flags in the tables of a section, each with its row; a section of level 2.
+fn rows_of_flags(text: &str, heading: &str) -> BTreeMap<String, String> {
+    let section = section(text, heading);
+    let tables = section
+        .split("\n\n")
+        .filter(|part| part.starts_with("| flag | environment variable"));
+    let rows = tables.flat_map(|table| table.lines().skip(2));
+    rows.map(|row| {
+        let cell = row.strip_prefix("| `").unwrap();
+        let flag = cell.split([' ', '`']).next().unwrap();
+        (flag.to_owned(), row.to_owned())
+    })
+    .collect()
+}
+
 #[test]
 fn each_flag_stands_in_its_table_with_variable_and_default_and_no_other_does() {
     let text = read("docs/reference/flags.md");
-    let is_of_flag = |c: char| c.is_ascii_lowercase() || c == '-';
     for command in ["run", "wait"] {
         let known = flags(command);
         assert!(known.len() > 1, "{known:?}");
-        let section = section(&text, &format!("## {command}"));
-        let table = section
-            .split("\n\n")
-            .find(|part| part.starts_with("| flag"));
-        let rows: Vec<&str> = table.unwrap().lines().skip(2).collect();
-        let documented: Names = rows
-            .iter()
-            .filter_map(|row| row.split('|').nth(1))
-            .collect::<String>()
-            .split('`')
-            .flat_map(|cell| words(cell, "--", is_of_flag))
-            .collect();
+        let rows = rows_of_flags(&text, &format!("## {command}"));
+        let documented: Names = rows.keys().cloned().collect();
         let expected: Names = known.keys().cloned().collect();
         assert_eq!(documented, expected, "table of {command}");
         for (flag, help) in known {
-            let row = rows.iter().find(|row| {
-                let cell = row.strip_prefix("| `").unwrap();
-                cell.split([' ', '`']).next() == Some(flag.as_str())
-            });
-            let row = row.unwrap();
             for what in ["env", "default"] {
                 if let Some(value) = noted(&help, what) {
-                    assert!(
-                        row.contains(&format!("`{value}`")),
-                        "{what} {value} in {row}"
-                    );
+                    let row = &rows[&flag];
+                    let is_noted = row.contains(&format!("`{value}`"));
+                    assert!(is_noted, "{what} {value} in {row}");
                 }
             }
         }
@@ -162,10 +167,13 @@ fn each_flag_stands_in_its_table_with_variable_and_default_and_no_other_does() {
 
 #[test]
 fn no_flag_is_mentioned_that_does_not_exist() {
-    let is_of_flag = |c: char| c.is_ascii_lowercase() || c == '-';
-    let mut known: Names = ["--help", "--version"].map(str::to_owned).into();
+    // `kubectl apply --server-side` is the one of another program.
+    let mut known: Names = ["--help", "--version", "--server-side"]
+        .map(str::to_owned)
+        .into();
     known.extend(flags("run").into_keys().chain(flags("wait").into_keys()));
-    for file in ["flags", "metrics", "replies", "status"] {
+    known.extend(operator::all_flags());
+    for file in ["flags", "operator", "metrics", "replies", "status"] {
         let text = read(&format!("docs/reference/{file}.md"));
         let unknown: Vec<_> = words(&text, "--", is_of_flag)
             .into_iter()
@@ -222,11 +230,9 @@ fn labels(series: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-#[tokio::test]
-async fn each_metric_with_its_labels_is_documented_and_no_other_is() {
-    let zoho = zoho().await;
-    let sidecar = used(&zoho).await;
-    let page = get(sidecar.admin, "/metrics").await.unwrap().1;
+/// Every family of a metrics page has its row with labels and values, and no document names another one
+/// that begins with `prefix`.
+fn assert_metrics_are_documented(page: &str, prefix: &str, open_labels: &[&str]) {
     let families: Names = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
@@ -243,9 +249,8 @@ async fn each_metric_with_its_labels_is_documented_and_no_other_is() {
         {
             for (label, value) in labels(line) {
                 assert!(names(row, label), "label {label} in: {row}");
-                let is_open = ["identity", "version", "code"].contains(&label);
                 assert!(
-                    is_open || names(&reference, value),
+                    open_labels.contains(&label) || names(&reference, value),
                     "value {value} of {label}"
                 );
             }
@@ -254,7 +259,7 @@ async fn each_metric_with_its_labels_is_documented_and_no_other_is() {
     for file in documents() {
         let is_of_metric = |c: char| c.is_ascii_lowercase() || c == '_';
         let text = read(&file);
-        let mentioned = words(&text, "zohorelay_sidecar_", is_of_metric);
+        let mentioned = words(&text, prefix, is_of_metric);
         let unknown: Vec<_> = mentioned
             .iter()
             .filter(|name| {
@@ -265,6 +270,15 @@ async fn each_metric_with_its_labels_is_documented_and_no_other_is() {
             .collect();
         assert!(unknown.is_empty(), "{file} mentions {unknown:?}");
     }
+}
+
+#[tokio::test]
+async fn each_metric_with_its_labels_is_documented_and_no_other_is() {
+    let zoho = zoho().await;
+    let sidecar = used(&zoho).await;
+    let page = get(sidecar.admin, "/metrics").await.unwrap().1;
+    let open = ["identity", "version", "code"];
+    assert_metrics_are_documented(&page, "zohorelay_sidecar_", &open);
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(super) async fn lead(
         }
         term.cancel();
         end(parts).await;
+        controller.metrics.forget_all();
     }
 }
 
