@@ -6,6 +6,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use zoho_simulator::{Action, Fault as Misbehave, Stage};
 use zohorelay_cluster::Fault;
+use zohorelay_cluster::proxy::Request;
 use zohorelay_crds::MailIdentity;
 use zohorelay_tests::objects::{api, disappears, namespace};
 
@@ -47,9 +48,8 @@ async fn o15_an_identity_is_deleted_while_its_login_is_under_way() {
 async fn o15_a_namespace_is_deleted_while_a_login_is_under_way() {
     let (mut world, proxy) = behind_proxy().await;
     let other = namespace(&world.client).await.unwrap();
-    world.start_operator(&FLAGS).await;
-    world.kill_operator().await;
-    world.start_operator(&["--watch-namespace", &other]).await;
+    let flags = [&FLAGS[..], &["--watch-namespace", &other]].concat();
+    world.start_operator(&flags).await;
     until_it_watches(&proxy).await;
     world.zoho.fault(slow_login()).unwrap();
 
@@ -78,15 +78,12 @@ async fn o15_a_namespace_is_deleted_while_a_login_is_under_way() {
 async fn o15_a_namespace_is_deleted_while_a_document_is_on_its_way_into_it() {
     let (mut world, proxy) = behind_proxy().await;
     let other = namespace(&world.client).await.unwrap();
-    world.start_operator(&FLAGS).await;
-    world.kill_operator().await;
-    world.start_operator(&["--watch-namespace", &other]).await;
+    let flags = [&FLAGS[..], &["--watch-namespace", &other]].concat();
+    world.start_operator(&flags).await;
     until_it_watches(&proxy).await;
 
     let here = other.clone();
-    let create = move |it: &zohorelay_cluster::proxy::Request| {
-        it.is("create", "secrets") && it.namespace == here
-    };
+    let create = move |it: &Request| it.is("create", "secrets") && it.namespace == here;
     let held = proxy.add(Fault::Hold.when(create));
     // Somebody else's finaliser keeps the namespace for a while.
     let kept = json!({

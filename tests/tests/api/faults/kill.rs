@@ -8,10 +8,13 @@ use kube::ResourceExt as _;
 use zoho_simulator::AccountUpdate;
 use zohorelay_cluster::{Fault, FaultProxy};
 
-use super::scene::{assert_settled, is_for_identities, leading_behind_proxy};
+use super::scene::{assert_settled, is_for_identities, leading_behind_proxy, until_it_rests};
 use crate::identity::world::{ADDRESS, GOOD, WRONG, World};
 
 const NEXT: &str = "canary-next-77ab01";
+
+/// The write, from 0, that keeps what the login told: before it is done, another process cannot know.
+const REMEMBERS: usize = 1;
 
 /// Runs at a time: each has an operator of its own.
 const AT_ONCE: usize = 4;
@@ -42,6 +45,7 @@ impl Work {
                 "patch secrets",
                 "patch mailidentities/status",
                 "patch events",
+                "patch events",
             ],
             Self::Refusal => &[
                 "patch mailidentities/status",
@@ -51,17 +55,11 @@ impl Work {
         }
     }
 
-    /// The write that keeps what the login told: before it is done, another process cannot know.
-    fn remembers(self) -> usize {
-        match self {
-            Self::First | Self::Rotation | Self::Refusal => 1,
-        }
-    }
-
     /// What is there before.
-    async fn prepare(self, world: &World<'_>) {
+    async fn prepare(self, world: &World<'_>, proxy: &FaultProxy) {
         if self != Self::First {
             world.published("billing").await;
+            until_it_rests(proxy, "billing").await;
         }
     }
 
@@ -127,42 +125,17 @@ fn writes(proxy: &FaultProxy, before: usize) -> Vec<String> {
 
 async fn without_a_fault(work: Work) {
     let (world, proxy) = leading_behind_proxy().await;
-    work.prepare(&world).await;
-    settle(&proxy).await;
+    work.prepare(&world, &proxy).await;
     let before = proxy.requests().len();
     work.begin(&world).await;
     work.end(&world).await;
-    let expected = work.writes();
-    proxy
-        .requests_when(|seen| {
-            let writes = seen[before..].iter().filter(|it| is_for_identities(it));
-            writes.count() >= expected.len()
-        })
-        .await;
-    assert_eq!(writes(&proxy, before), expected, "{work:?}");
-}
-
-/// Waits until the events of a first publication are written, which come last.
-async fn settle(proxy: &FaultProxy) {
-    let published = proxy.count("create", "secrets") > 0;
-    if published {
-        let events = Work::First
-            .writes()
-            .iter()
-            .filter(|it| **it == "create events")
-            .count();
-        proxy
-            .requests_when(|seen| {
-                seen.iter().filter(|it| it.is("create", "events")).count() >= events
-            })
-            .await;
-    }
+    until_it_rests(&proxy, "billing").await;
+    assert_eq!(writes(&proxy, before), work.writes(), "{work:?}");
 }
 
 async fn killed(work: Work, nth: usize, moment: Moment) {
     let (mut world, proxy) = leading_behind_proxy().await;
-    work.prepare(&world).await;
-    settle(&proxy).await;
+    work.prepare(&world, &proxy).await;
     let rendered = world.secrets().get_opt("zohorelay-billing").await.unwrap();
     let before = world.logins();
     let fault = match moment {
@@ -178,7 +151,7 @@ async fn killed(work: Work, nth: usize, moment: Moment) {
     work.end(&world).await;
     let row = format!("{work:?}, killed {moment:?} write {nth}");
     let logins = world.logins().total - before.total;
-    let remembered = nth > work.remembers() || (nth == work.remembers() && moment == Moment::After);
+    let remembered = nth > REMEMBERS || (nth == REMEMBERS && moment == Moment::After);
     let most = if remembered { 1 } else { 2 };
     assert!((1..=most).contains(&logins), "{row}: {logins} logins");
     if let Some(rendered) = rendered {

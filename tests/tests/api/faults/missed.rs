@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::api::ListParams;
-use serde_json::to_value;
+use serde_json::{json, to_value};
 use zoho_simulator::AccountUpdate;
 use zohorelay_cluster::Fault;
+use zohorelay_cluster::proxy::Request;
 
 use super::scene::{
     FLAGS, assert_renamed, assert_settled, behind_proxy, is_for_identities, is_of_identities,
     leading_behind_proxy, rename, until_it_rests, until_it_watches,
 };
-use crate::identity::world::{ADDRESS, WRONG, World};
+use crate::identity::world::{ADDRESS, GOOD, WRONG, World};
 
 const NEXT: &str = "canary-next-77ab01";
 
@@ -75,7 +76,7 @@ async fn o8_an_event_that_is_lost_does_no_harm_and_its_change_comes_with_the_nex
     world.put_password("billing", WRONG).await;
     world.put_password("alerts", WRONG).await;
     let mut alerts = world.identity("alerts");
-    alerts["spec"]["address"] = serde_json::json!("alerts@example.com");
+    alerts["spec"]["address"] = json!("alerts@example.com");
     world.apply(&alerts).await;
     world
         .until("alerts", "Ready", "False", "LoginRefused")
@@ -113,9 +114,7 @@ async fn o8_an_event_that_is_lost_does_no_harm_and_its_change_comes_with_the_nex
 async fn o9_a_list_that_is_older_than_what_was_published_rolls_nothing_back() {
     let (world, proxy) = leading_behind_proxy().await;
     rename(&world, "billing", "Old").await;
-    world
-        .put_password("billing", crate::identity::world::GOOD)
-        .await;
+    world.put_password("billing", GOOD).await;
     assert_renamed(&world, "billing", "Old").await;
     let old = world
         .identities()
@@ -129,9 +128,7 @@ async fn o9_a_list_that_is_older_than_what_was_published_rolls_nothing_back() {
     assert_renamed(&world, "billing", "New").await;
     let revision = world.document("billing").await["revision"].clone();
 
-    let of_identities = |verb| {
-        move |request: &zohorelay_cluster::proxy::Request| request.is(verb, "mailidentities")
-    };
+    let of_identities = |verb| move |request: &Request| request.is(verb, "mailidentities");
     let stale = proxy.add(
         Fault::rewrite(move |_| old.clone())
             .when(of_identities("list"))
@@ -139,14 +136,13 @@ async fn o9_a_list_that_is_older_than_what_was_published_rolls_nothing_back() {
     );
     let next = proxy.add(Fault::Hold.when(of_identities("watch")));
     proxy.add(Fault::watch_gone(0).when(of_identities("watch")).times(1));
-    let before = proxy.requests().len();
+    until_it_rests(&proxy, "billing").await;
     proxy.cut_all();
     stale.met(1).await;
     next.held(1).await;
+    let before = proxy.requests().len();
     // Looked at, and once more: the first look had its time to do harm.
-    let is_look = |it: &&zohorelay_cluster::proxy::Request| {
-        it.is("get", "secrets") && it.name == "zohorelay-billing"
-    };
+    let is_look = |it: &&Request| it.is("get", "secrets") && it.name == "zohorelay-billing";
     let seen = proxy
         .requests_when(|seen| seen[before..].iter().filter(is_look).count() >= 2)
         .await;
