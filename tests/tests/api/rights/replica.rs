@@ -1,4 +1,4 @@
-//! A replica's name is its pod's, so a container that is restarted has its Lease back at once. docs/proof.md O9
+//! A replica's name is its pod's, so a container that is restarted has its Lease back at once. docs/proof.md O10
 
 use std::time::Instant;
 
