@@ -68,8 +68,7 @@ bench: ## Measure speed and size (release build), side by side with sending stra
 .PHONY: bench-operator
 bench-operator: cluster-build ## Measure the operator with 1,000 identities and 5,000 pods (release build, eight minutes)
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) -p zohorelay-operator
-	cargo build --locked --profile load -p zohorelay-bench-operator
-	ZOHORELAY_OPERATOR=target/$(HOST)/release/zohorelay-operator target/load/zohorelay-bench-operator $(BENCH_ARGS)
+	ZOHORELAY_OPERATOR=target/$(HOST)/release/zohorelay-operator cargo run --locked -p zohorelay-bench-operator -- $(BENCH_ARGS)
 
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 

@@ -99,7 +99,7 @@ impl Load {
         let thread = std::thread::Builder::new().name("admission".to_owned());
         let thread = thread.spawn(move || {
             // A core that cannot be had shows in how late the calls begin.
-            let _ = zohorelay_bench::cores::pin(cores::OPERATOR);
+            let _ = cores::join_operator();
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}

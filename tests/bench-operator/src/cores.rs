@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 
 /// The core of the operator and of whoever calls its webhook.
 pub const OPERATOR: usize = 0;
@@ -21,14 +22,33 @@ pub fn leave_to_operator() -> io::Result<()> {
     Ok(sched_setaffinity(None, &cores)?)
 }
 
-/// Binds all threads of a process, and those that they start, to the operator's core.
+/// Binds all threads of a process, and those that they start, to the operator's core; for root also
+/// before whatever else the machine does there.
 pub fn bind(process: u32) -> io::Result<()> {
-    let mut core = CpuSet::new();
-    core.set(OPERATOR);
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let name = task?.file_name();
-        let thread = name.to_str().and_then(|name| name.parse().ok());
-        sched_setaffinity(thread.and_then(Pid::from_raw), &core)?;
+        if let Some(thread) = name.to_str().and_then(|name| name.parse().ok()) {
+            bind_thread(Pid::from_raw(thread), "1")?;
+        }
     }
+    Ok(())
+}
+
+/// The same for this thread, and before the operator: what it waits for must not make it late.
+pub fn join_operator() -> io::Result<()> {
+    bind_thread(Some(gettid()), "2")
+}
+
+fn bind_thread(thread: Option<Pid>, priority: &str) -> io::Result<()> {
+    let mut core = CpuSet::new();
+    core.set(OPERATOR);
+    sched_setaffinity(thread, &core)?;
+    // A niceness would hold within one session only. Without the right to it, others on the core
+    // show in how late calls begin.
+    let thread = thread.map_or(0, Pid::as_raw_pid).to_string();
+    let _ = Command::new("chrt")
+        .args(["--rr", "--pid", priority, &thread])
+        .stderr(Stdio::null())
+        .status();
     Ok(())
 }
