@@ -10,13 +10,13 @@ use crate::cluster::{
 use crate::helm::{self as offline, NAMESPACE, RELEASE};
 
 /// Where identities are.
-const SHOP: &str = "shop";
+pub(crate) const SHOP: &str = "shop";
 const CREATE: &str = "create -o json -f -";
 const DELETE_DEFINITION: &str = "delete crd mailidentities.zohorelay.dev --timeout=30s";
 
 /// What is kept by default: the definition (with what the API server makes of it), the identity, its
 /// rendered Secret.
-const KEPT: &[&str] = &[
+pub(crate) const KEPT: &[&str] = &[
     "APIService /v1alpha1.zohorelay.dev",
     "CustomResourceDefinition /mailidentities.zohorelay.dev",
     "MailIdentity shop/billing",
@@ -116,7 +116,7 @@ async fn ca_bundle(running: &Running) -> String {
 
 /// The garbage collector looks for new kinds every 30 s, and misses what owners of a kind leave that goes
 /// before. So this waits until it takes away what an identity leaves.
-async fn until_the_collector_knows_identities(running: &Running) {
+pub(crate) async fn until_the_collector_knows_identities(running: &Running) {
     until("the collector knows identities", async || {
         declare(running, "probe").await;
         let delete = format!("delete mailidentity probe -n {SHOP}");

@@ -8,6 +8,7 @@
 //! - [`dry_run`]: the API server takes every object of every variant
 //! - [`policies`]: both admission policies, at work
 //! - [`lifecycle`]: install, upgrade, uninstall, and what stays
+//! - [`leavings`]: what a real operator leaves, and what helm's notes say, typed
 //!
 //! Needs helm and a control plane, which `make test-api` builds; never a mock of either.
 
@@ -22,6 +23,7 @@ mod alerts;
 mod cluster;
 mod dry_run;
 mod helm;
+mod leavings;
 mod lifecycle;
 mod objects;
 mod policies;

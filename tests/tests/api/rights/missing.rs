@@ -1,4 +1,4 @@
-//! A namespace without its role leaves the others alone.
+//! A namespace without its role leaves the others alone. docs/proof.md O4
 
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::DeleteParams;
