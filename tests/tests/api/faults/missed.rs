@@ -94,20 +94,18 @@ async fn o8_an_event_that_is_lost_does_no_harm_and_its_change_comes_with_the_nex
     let last = "canary-last-1f";
     change_password(&world, last);
     world.put_password("billing", last).await;
-    let lists = || {
-        let seen = proxy.requests();
-        seen.iter()
-            .filter(|it| is_of_identities(it, "list", "secrets"))
-            .count()
+    let lists = |seen: &[Request]| {
+        let is_list = |it: &&Request| is_of_identities(it, "list", "secrets");
+        seen.iter().filter(is_list).count()
     };
-    let before = lists();
+    let before = lists(&proxy.requests());
     let gone = Fault::watch_gone(0).when(|request| is_of_identities(request, "watch", "secrets"));
-    let gone = proxy.add(gone.times(1));
+    proxy.add(gone.times(1));
     proxy.cut_all();
-    gone.met(1).await;
+    proxy.requests_when(|seen| lists(seen) > before).await;
     assert_settled(&world, "billing").await;
     assert_eq!(world.logins().ok, 3);
-    assert_eq!(lists(), before + 1);
+    assert_eq!(lists(&proxy.requests()), before + 1);
 }
 
 #[tokio::test]
