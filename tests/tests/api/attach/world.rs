@@ -103,7 +103,12 @@ impl World {
 
     /// A replica of the operator as it starts.
     pub(super) async fn unready_operator(&self, flags: &[&str]) -> Operator {
-        let options = self.options.clone().flags(flags);
+        let mut options = self.options.clone().flags(flags);
+        // A kubelet would put the pod's own name there.
+        let pod = format!("{}-operator-{:08x}", self.release, fastrand::u32(..));
+        for flag in &mut options.flags {
+            *flag = flag.replace("$(POD_NAME)", &pod);
+        }
         Operator::start(self.cluster, options).await.unwrap()
     }
 
