@@ -19,8 +19,11 @@ use crate::backoff;
 use crate::metrics::Metrics;
 use crate::run::chain;
 
-/// Objects in one answer to a list: a large one would stay in memory as a whole.
-const PAGE: u32 = 200;
+/// Identities in one answer to a list: it is in memory as a whole, and while it is parsed its thread
+/// does nothing else.
+const PAGE: u32 = 50;
+/// The same of Secrets, of which only metadata comes.
+const SECRETS_PAGE: u32 = 200;
 
 /// Every identity that changed, each after it was stored in `writer`. After each complete list comes
 /// [`Seen::All`].
@@ -29,14 +32,14 @@ pub fn identities(
     writer: Writer<MailIdentity>,
     metrics: Metrics,
 ) -> impl Stream<Item = Seen> + Send {
-    let events = backoff::of_watch(move || watcher(api.clone(), config()))
+    let events = backoff::of_watch(move || watcher(api.clone(), pages(PAGE)))
         .filter_map(move |event| std::future::ready(readable(event, &metrics)));
     reflector::reflector(writer, events.map(Ok))
         .filter_map(|event| std::future::ready(event.ok().and_then(seen)))
 }
 
-fn config() -> watcher::Config {
-    watcher::Config::default().page_size(PAGE)
+fn pages(size: u32) -> watcher::Config {
+    watcher::Config::default().page_size(size)
 }
 
 fn seen(event: Event<MailIdentity>) -> Option<Seen> {
@@ -100,7 +103,7 @@ pub fn secrets(
     api: Api<PartialObjectMeta<Secret>>,
     identities: Store<MailIdentity>,
 ) -> impl Stream<Item = ObjectRef<MailIdentity>> + Send {
-    backoff::of_watch(move || watcher(api.clone(), config()))
+    backoff::of_watch(move || watcher(api.clone(), pages(SECRETS_PAGE)))
         .filter_map(|event| {
             let event = event.inspect_err(|error| report("Secrets", error));
             std::future::ready(event.ok())

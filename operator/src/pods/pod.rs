@@ -1,12 +1,13 @@
 //! A pod as this operator sees it: of all that the API server tells, only what is needed is parsed.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use zohorelay_crds::keys;
 
 use crate::name::is_dns_label;
@@ -20,6 +21,7 @@ const IDENTITIES_MAX: usize = 64;
 #[resource(inherit = Pod)]
 #[serde(default)]
 pub struct SlimPod {
+    #[serde(deserialize_with = "slim")]
     metadata: ObjectMeta,
     spec: Spec,
     status: Status,
@@ -67,6 +69,38 @@ struct ContainerStatus {
 #[serde(default)]
 struct State {
     running: Option<IgnoredAny>,
+}
+
+/// Of metadata, `managedFields` is what takes most time and memory.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    deletion_timestamp: Option<Time>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+fn slim<'de, D: Deserializer<'de>>(input: D) -> Result<ObjectMeta, D::Error> {
+    let Metadata {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        deletion_timestamp,
+        annotations,
+    } = Metadata::deserialize(input)?;
+    Ok(ObjectMeta {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        deletion_timestamp,
+        annotations,
+        ..ObjectMeta::default()
+    })
 }
 
 /// What was seen of a pod that lives.
