@@ -66,7 +66,7 @@ bench: ## Measure speed and size (release build), side by side with sending stra
 	cargo run --locked --profile load -p zohorelay-bench -- --sidecar target/$(HOST)/release/zohorelay-sidecar $(BENCH_ARGS)
 
 .PHONY: bench-operator
-bench-operator: cluster-build ## Measure the operator with 1,000 identities and 5,000 pods (release build, eight minutes)
+bench-operator: cluster-build ## Measure the operator with 1,000 identities and 5,000 pods (release build, seven minutes)
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) -p zohorelay-operator
 	ZOHORELAY_OPERATOR=target/$(HOST)/release/zohorelay-operator cargo run --locked -p zohorelay-bench-operator -- $(BENCH_ARGS)
 

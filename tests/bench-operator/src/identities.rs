@@ -1,11 +1,14 @@
 //! The identities: each with an address, a mailbox and a Secret of its own.
 
-use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use zohorelay_crds::MailIdentity;
 
 use crate::scale::identity_name;
@@ -13,6 +16,10 @@ use crate::world::World;
 
 /// Requests of ours under way at a time.
 pub const CONCURRENT: usize = 16;
+/// For the last status to be written.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The address of an identity, which is also the name of its mailbox.
 pub fn address(number: usize) -> String {
@@ -87,21 +94,29 @@ pub struct Published {
     pub revision: i64,
 }
 
-/// All identities, in their order; each must be published.
+/// All identities, in their order, once the status of each says what is published.
 pub async fn published(world: &World) -> Result<Vec<Published>> {
     let identities: Api<MailIdentity> = Api::all(world.client.clone());
-    let all = identities.list(&ListParams::default()).await?;
-    let mut published = Vec::new();
-    for identity in all {
-        let revision = identity.status.as_ref().and_then(|status| status.revision);
-        published.push(Published {
-            namespace: identity.namespace().unwrap_or_default(),
-            name: identity.name_any(),
-            uid: identity.uid().unwrap_or_default(),
-            revision: revision
-                .with_context(|| format!("{} has no revision", identity.name_any()))?,
-        });
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let all = identities.list(&ListParams::default()).await?;
+        let published: Option<Vec<Published>> = all.iter().map(of).collect();
+        if let Some(mut published) = published {
+            published.sort_by(|a, b| a.name.cmp(&b.name));
+            return Ok(published);
+        }
+        if Instant::now() > deadline {
+            bail!("the status of some identities names no revision");
+        }
+        sleep(LOOK).await;
     }
-    published.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(published)
+}
+
+fn of(identity: &MailIdentity) -> Option<Published> {
+    Some(Published {
+        namespace: identity.namespace()?,
+        name: identity.name_any(),
+        uid: identity.uid()?,
+        revision: identity.status.as_ref()?.revision?,
+    })
 }

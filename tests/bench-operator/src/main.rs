@@ -32,7 +32,7 @@ struct Args {
 
 /// Where the last report is, for the comparison.
 const REPORT: &str = "target/bench/operator.json";
-/// For all of it. It takes about eight minutes.
+/// For all of it. It takes about seven minutes.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 fn main() -> ExitCode {
