@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,6 +12,18 @@ impl World<'_> {
     async fn kubectl(&self, arguments: &[&str], stdin: &str) -> Output {
         let arguments = [&["-n", &*self.namespace], arguments].concat();
         self.cluster.kubectl_with(&arguments, stdin).await.unwrap()
+    }
+
+    /// A definition serves a moment before the API server describes it, which no watch tells of.
+    async fn described(&self) {
+        let page = ["get", "--raw", "/openapi/v3/apis/zohorelay.dev/v1alpha1"];
+        let told = async {
+            while !self.kubectl(&page, "").await.status.success() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let patience = Duration::from_secs(30);
+        tokio::time::timeout(patience, told).await.unwrap();
     }
 
     /// Its stdout, where it must succeed.
@@ -37,6 +50,7 @@ fn flat(text: &str) -> String {
 #[tokio::test]
 async fn explain_tells_what_the_values_of_a_choice_do() {
     let world = World::without_operator().await;
+    world.described().await;
     let told = flat(
         &world
             .shown(&["explain", "mailidentity.spec.senderPolicy"])
