@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use zohorelay_config::is_dns_label;
 use zohorelay_process::telemetry;
-
-use crate::name::is_dns_label;
 
 pub use self::webhook::{CertSource, WebhookArgs};
 
@@ -146,7 +145,7 @@ pub struct RunArgs {
         env = "ZOHORELAY_LOG_FORMAT",
         default_value = "json"
     )]
-    pub log_format: LogFormat,
+    pub log_format: telemetry::Format,
 }
 
 /// Flags about the sidecar that is injected.
@@ -259,24 +258,6 @@ pub struct InjectArgs {
     /// The sidecar.
     #[command(flatten)]
     pub sidecar: SidecarArgs,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For eyes.
-    Text,
-}
-
-impl From<LogFormat> for telemetry::Format {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Json => Self::Json,
-            LogFormat::Text => Self::Text,
-        }
-    }
 }
 
 /// A DNS label: an empty name would reach for the whole cluster.

@@ -6,7 +6,7 @@
 //! - [`pods`]: which pods ask for which identity, and what they report
 //! - [`inject`]: pod admission, review in, review out; [`webhook`] serves it
 //! - [`render`]: the documents without a cluster
-//! - [`leadership`], [`scope`], [`name`], [`metrics`]: what these share
+//! - [`leadership`], [`scope`], [`metrics`]: what these share
 
 pub mod args;
 pub mod backoff;
@@ -16,7 +16,6 @@ pub mod inject;
 pub mod leadership;
 pub mod lease;
 pub mod metrics;
-pub mod name;
 pub mod pods;
 pub mod render;
 pub mod run;

@@ -3,13 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser;
 use zohorelay_crds::manifest;
 use zohorelay_operator::args::{Cli, Command, InjectArgs, RunArgs};
 use zohorelay_operator::inject::{Settings, inject_stream};
 use zohorelay_operator::run::chain;
 use zohorelay_operator::{render, run};
-use zohorelay_process::{exit, harden, telemetry};
+use zohorelay_process::{cli, exit, harden, telemetry};
 
 /// So that a long list from the API server does not hold an admission up.
 const THREADS: usize = 2;
@@ -19,16 +18,9 @@ const QUIET: &str = "kube_client::client::builder=off,kube_runtime=error";
 const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match cli::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(exit::USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(code) => return code,
     };
     match cli.command {
         Command::Run(args) => start(*args),
@@ -46,7 +38,7 @@ fn main() -> ExitCode {
 
 fn start(args: RunArgs) -> ExitCode {
     let filter = format!("{QUIET},{}", args.log);
-    if let Err(error) = telemetry::init(&filter, args.log_format.into()) {
+    if let Err(error) = telemetry::init(&filter, args.log_format) {
         return fail(exit::USAGE, &format!("--log {}: {error}", args.log));
     }
     if let Err(error) = harden::harden() {

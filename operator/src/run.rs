@@ -5,8 +5,6 @@ mod leading;
 mod readiness;
 
 use std::error::Error;
-use std::fmt;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -18,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use zohorelay_crds::keys;
 use zohorelay_process::admin::{self, Response, Routes};
-use zohorelay_process::{exit, listen, signal};
+use zohorelay_process::{Refusal, exit, listen, signal};
 use zohorelay_upstream::system_roots;
 
 use crate::args::RunArgs;
@@ -43,45 +41,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// After SIGTERM the webhook goes on for five seconds; then there is nothing left to wait for.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
 
-/// Why the operator does not run, with the exit code.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Exit code, as in `sysexits.h`.
-    pub code: u8,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Refusal {
-    fn new(code: u8, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-}
-
 /// What kube puts behind the words of the API server: its whole answer, which says the same again.
 const ANSWER: &str = " (Status {";
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line, without the whole answer of the API server that kube adds.
 pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // kube's errors often say what their cause says again.
-        if !text.ends_with(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        cause = error.source();
-    }
+    let mut text = zohorelay_process::chain(error);
     if let Some(end) = text.find(ANSWER) {
         text.truncate(end);
     }

@@ -10,18 +10,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use response::Response;
 
+use crate::listen::accept;
+
 /// Connections that are served at a time; more wait in the kernel.
 const CONNECTIONS: usize = 32;
-/// How long accepting pauses when the system is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers that are under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
@@ -76,7 +76,7 @@ pub async fn serve(listener: TcpListener, routes: Routes, shutdown: Cancellation
         select! {
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            (stream, permit) = accept(&listener, &permits) => {
+            (stream, permit) = accept(&listener, &permits, "an admin connection") => {
                 let routes = Arc::clone(&routes);
                 let shutdown = shutdown.clone();
                 connections.spawn(async move {
@@ -90,23 +90,5 @@ pub async fn serve(listener: TcpListener, routes: Routes, shutdown: Cancellation
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(SHUTDOWN, ended).await.is_err() {
         connections.shutdown().await;
-    }
-}
-
-/// The next connection, once there is room for it. Cancel-safe.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // None only of a closed semaphore, which this one never is.
-    let permit = Arc::clone(permits).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
-            Err(error) => {
-                tracing::warn!(%error, "accepting an admin connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
     }
 }

@@ -5,13 +5,20 @@
 //! - [`harden`](mod@harden): no core dumps, no ptrace
 //! - [`admin`]: the HTTP listener for metrics and probes; [`client`] asks it
 //! - [`listen`]: sockets that say what to do when they cannot be had; [`loopback`] for both families
-//! - [`exit`]: exit codes
+//! - [`cli`]: the command line; [`exit`]: exit codes; [`Refusal`]: why a program does not run
+//! - [`chain()`]: an error with its causes, in one line
 
 pub mod admin;
+mod chain;
+pub mod cli;
 pub mod client;
 pub mod exit;
 pub mod harden;
 pub mod listen;
 pub mod loopback;
+mod refusal;
 pub mod signal;
 pub mod telemetry;
+
+pub use chain::chain;
+pub use refusal::Refusal;

@@ -2,13 +2,18 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
+/// How long accepting pauses when the system is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a socket cannot listen.
 #[derive(Debug, Error)]
@@ -89,6 +94,26 @@ fn try_open(address: SocketAddr, only_own_family: bool) -> io::Result<TcpListene
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// The next connection, once there is room for it; `what` it is stands in the log where it cannot be
+/// had. Cancel-safe.
+pub async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+    what: &str,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // None only of a closed semaphore, which nobody here closes.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                tracing::warn!(%error, "accepting {what}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

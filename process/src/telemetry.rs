@@ -1,8 +1,8 @@
 //! Log lines on stderr: JSON for machines, text for people.
 
 use std::io::{self, IsTerminal};
-use std::str::FromStr;
 
+use clap::ValueEnum;
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -12,29 +12,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-/// How a log line is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a log line is written. JSON has `timestamp` (RFC 3339, UTC), `level`, `target`, `message`, and
+/// the fields of the event beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One JSON object a line: `timestamp` (RFC 3339, UTC), `level`, `target`, `message`, and the
-    /// fields of the event beside them.
+    /// One JSON object a line.
     #[default]
     Json,
-    /// For a terminal.
+    /// For eyes.
     Text,
-}
-
-impl FromStr for Format {
-    type Err = TelemetryError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "json" => Ok(Self::Json),
-            "text" => Ok(Self::Text),
-            _ => Err(TelemetryError::UnknownFormat {
-                format: text.to_owned(),
-            }),
-        }
-    }
 }
 
 /// Why logging cannot start.
@@ -48,12 +34,6 @@ pub enum TelemetryError {
     BadFilter {
         /// The part, of those between commas.
         part: String,
-    },
-    /// There is no such format.
-    #[error("reading the log format: {format:?} is not known; write json or text")]
-    UnknownFormat {
-        /// What was given.
-        format: String,
     },
     /// It was started before in this process.
     #[error("starting logs: they were started before")]
@@ -134,6 +114,7 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use clap::ValueEnum as _;
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::{Format, TelemetryError, parse_filter, subscriber};
@@ -228,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_format_is_json_or_text() {
-        assert_eq!("json".parse(), Ok(Format::Json));
-        assert_eq!("text".parse(), Ok(Format::Text));
-        assert!("yaml".parse::<Format>().is_err());
+        assert_eq!(Format::from_str("json", false), Ok(Format::Json));
+        assert_eq!(Format::from_str("text", false), Ok(Format::Text));
+        assert!(Format::from_str("yaml", false).is_err());
     }
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use zohorelay_config::is_dns_label;
+use zohorelay_process::telemetry;
 
 /// A local SMTP port that forwards to Zoho, and says why a mail failed.
 #[derive(Debug, Parser)]
@@ -156,7 +158,7 @@ pub struct RunArgs {
         env = "ZOHORELAY_LOG_FORMAT",
         default_value = "json"
     )]
-    pub log_format: LogFormat,
+    pub log_format: telemetry::Format,
 }
 
 /// Flags of `wait`.
@@ -177,19 +179,8 @@ pub struct WaitArgs {
     pub timeout: Duration,
 }
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For eyes.
-    Text,
-}
-
 fn parse_identity_name(text: &str) -> Result<String, String> {
-    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let edges = text.starts_with('-') || text.ends_with('-');
-    if text.is_empty() || text.len() > 63 || edges || !text.bytes().all(legal) {
+    if !is_dns_label(text) {
         return Err("an identity's name is a DNS label: a-z, 0-9 and '-', at most 63".to_owned());
     }
     Ok(text.to_owned())

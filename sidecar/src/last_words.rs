@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::Notify;
+use zohorelay_process::chain;
 
-use crate::log::chain;
 use crate::roster::Roster;
 use crate::shutdown::Shutdown;
 use crate::tally::LastFailure;

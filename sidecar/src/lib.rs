@@ -19,7 +19,6 @@ pub mod header;
 pub mod identity;
 pub mod last_words;
 pub mod listen;
-pub mod log;
 pub mod metrics;
 pub mod outcome;
 pub mod pace;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use zohorelay_process::chain;
 
 use crate::answer;
 use crate::hang_up::hang_up;
-use crate::log::chain;
 use crate::session::Session;
 use crate::sidecar::Sidecar;
 

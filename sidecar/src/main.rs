@@ -2,25 +2,17 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use zohorelay_process::{exit, harden, telemetry};
-use zohorelay_sidecar::args::{Cli, Command, LogFormat, RunArgs};
+use zohorelay_process::{cli, exit, harden, telemetry};
+use zohorelay_sidecar::args::{Cli, Command, RunArgs};
 use zohorelay_sidecar::{run, wait};
 
 /// The spool is the only user of blocking threads.
 const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match cli::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(exit::USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(code) => return code,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -45,11 +37,7 @@ fn main() -> ExitCode {
 }
 
 async fn start(args: RunArgs) -> ExitCode {
-    let format = match args.log_format {
-        LogFormat::Json => telemetry::Format::Json,
-        LogFormat::Text => telemetry::Format::Text,
-    };
-    if let Err(error) = telemetry::init(&args.log, format) {
+    if let Err(error) = telemetry::init(&args.log, args.log_format) {
         return fail(exit::USAGE, &format!("--log {}: {error}", args.log));
     }
     if let Err(error) = harden::harden() {

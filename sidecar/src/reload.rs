@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use zohorelay_config::{Document, ReadError};
+use zohorelay_process::chain;
 
 use crate::identity::{Identity, Network, State};
-use crate::log;
 use crate::metrics::Reload;
 use crate::sidecar::Sidecar;
 
@@ -97,13 +97,13 @@ impl Watch {
             Err(error @ ReadError::Unreadable(_)) => return self.unreadable(&error),
             Err(ReadError::Invalid(error)) => {
                 self.seen = Some(seen);
-                return self.reject(log::chain(&error));
+                return self.reject(chain(&error));
             }
         };
         self.seen = Some(seen);
         match self.identity.apply(loaded.document, network) {
             Ok(result) => self.settle(result, &loaded.unknown_fields),
-            Err(error) => self.reject(log::chain(&error)),
+            Err(error) => self.reject(chain(&error)),
         }
     }
 
@@ -136,7 +136,7 @@ impl Watch {
     fn unreadable(&mut self, error: &ReadError) {
         self.absent_since = None;
         self.seen = None;
-        let problem = log::chain(error);
+        let problem = chain(error);
         if *self.lock_problem() != Some(problem.clone()) {
             self.reject(problem);
         }

@@ -1,7 +1,6 @@
 //! `run`: bind everything, say so once, serve until SIGTERM, end within two seconds.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::TaskTracker;
-use zohorelay_process::{admin, exit, listen, loopback, signal};
+use zohorelay_process::{Refusal, admin, chain, exit, listen, loopback, signal};
 use zohorelay_upstream::{Resolver, system_roots};
 
 use crate::args::RunArgs;
@@ -18,7 +17,6 @@ use crate::egress::Egress;
 use crate::identity::{Identity, Network};
 use crate::last_words::LastWords;
 use crate::listen::{Room, accept};
-use crate::log;
 use crate::metrics::Metrics;
 use crate::reload::{self, Problem, Watch};
 use crate::roster::Roster;
@@ -33,30 +31,6 @@ const LAST_MOMENT: Duration = Duration::from_millis(1900);
 /// After a second signal the mails under way have so long to be answered and counted.
 const HURRY: Duration = Duration::from_millis(100);
 
-/// Why the sidecar does not run, with the exit code.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Exit code, as in `sysexits.h`.
-    pub code: u8,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Refusal {
-    fn new(code: u8, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-}
-
 struct Listeners {
     smtp: Vec<TcpListener>,
     admin: TcpListener,
@@ -70,7 +44,7 @@ pub async fn run(args: RunArgs) -> Result<(), Refusal> {
         Refusal::new(exit::UNAVAILABLE, format!("listening for signals: {error}"))
     })?;
     let spool = Spool::open(args.spool.clone(), args.spool_bytes).map_err(|error| {
-        let chain = log::chain(&error);
+        let chain = chain(&error);
         Refusal::new(
             exit::CANNOT_CREATE,
             format!("{chain}; give a writable folder with --spool"),
@@ -142,7 +116,7 @@ fn unexpected_end(ended: Option<Result<&'static str, JoinError>>) -> Refusal {
 }
 
 fn bind(args: &RunArgs) -> Result<Listeners, Refusal> {
-    let refuse = |error: &dyn std::error::Error| Refusal::new(exit::UNAVAILABLE, log::chain(error));
+    let refuse = |error: &dyn std::error::Error| Refusal::new(exit::UNAVAILABLE, chain(error));
     Ok(Listeners {
         smtp: loopback::bind(args.smtp_port).map_err(|error| refuse(&error))?,
         admin: listen::bind(args.admin).map_err(|error| refuse(&error))?,
@@ -152,7 +126,7 @@ fn bind(args: &RunArgs) -> Result<Listeners, Refusal> {
 
 fn build(args: &RunArgs, spool: Arc<Spool>) -> Result<(Arc<Sidecar>, Vec<Watch>), Refusal> {
     let broken = |what: &str, error: &dyn std::error::Error| {
-        Refusal::new(exit::SOFTWARE, format!("{what}: {}", log::chain(error)))
+        Refusal::new(exit::SOFTWARE, format!("{what}: {}", chain(error)))
     };
     let metrics =
         Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|e| broken("making the metrics", &e))?;

@@ -1,13 +1,13 @@
 //! What a pod asks for, and whether it can have it.
 
 use serde_json::{Map, Value};
+use zohorelay_config::is_dns_label;
 use zohorelay_crds::keys;
 use zohorelay_process::telemetry;
 
 use super::pod::{self, List, Pod, items, name_of};
 use super::quantity::Quantity;
 use super::refusal::Refusal;
-use crate::name::is_dns_label;
 
 /// The most identities of one pod: each is a folder, a volume source and a set of metrics.
 pub const MAX_IDENTITIES: usize = 16;

@@ -8,9 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
+use zohorelay_config::is_dns_label;
 use zohorelay_crds::keys;
-
-use crate::name::is_dns_label;
 
 /// More identities than this of one pod are not counted: an annotation is a stranger's text.
 const IDENTITIES_MAX: usize = 64;

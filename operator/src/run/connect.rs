@@ -6,7 +6,9 @@ use kube::Client;
 use kube::config::{Config, InferConfigError, KubeconfigError};
 use zohorelay_process::exit;
 
-use super::{Refusal, chain};
+use zohorelay_process::Refusal;
+
+use super::chain;
 
 /// The way to the API server, which need not be there yet.
 pub(super) async fn connect() -> Result<Client, Refusal> {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use zohorelay_process::listen::accept;
 
 use connection::Shared;
 
@@ -30,8 +31,6 @@ pub type Admit = Arc<dyn Fn(&[u8]) -> Answer + Send + Sync>;
 const CONNECTIONS: usize = 256;
 /// Bytes of bodies that are held at a time: ten of the largest.
 const BODIES_BYTES: usize = 10 * request::BODY_BYTES;
-/// How long accepting pauses when the system is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long new calls are answered after the stop: the API server learns late that a replica goes.
 const LINGER: Duration = Duration::from_secs(5);
 /// How long calls that are under way may take after that.
@@ -62,7 +61,7 @@ pub async fn serve(
         select! {
             () = lingered.as_mut() => break,
             Some(_) = connections.join_next() => {}
-            (stream, permit) = accept(&listener, &permits) => {
+            (stream, permit) = accept(&listener, &permits, "a connection to the webhook") => {
                 let shared = Arc::clone(&shared);
                 connections.spawn(async move {
                     connection::serve(stream, &shared).await;
@@ -76,24 +75,6 @@ pub async fn serve(
     let ended = async { while connections.join_next().await.is_some() {} };
     if timeout(DRAIN, ended).await.is_err() {
         connections.shutdown().await;
-    }
-}
-
-/// The next connection, once there is room for it. Cancel-safe.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // None only of a closed semaphore, which this one never is.
-    let permit = Arc::clone(permits).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
-            Err(error) => {
-                tracing::warn!(%error, "accepting a connection to the webhook");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
     }
 }
 

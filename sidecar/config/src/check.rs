@@ -306,8 +306,7 @@ fn optional_text(path: &str, value: Option<&str>, bytes_max: usize) -> Check {
 }
 
 fn label(path: &str, value: &str) -> Check {
-    let lower = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    if is_label(value, lower) {
+    if is_dns_label(value) {
         return Ok(());
     }
     let most = bounds::LABEL_CHARS_MAX;
@@ -317,6 +316,14 @@ fn label(path: &str, value: &str) -> Check {
             "a DNS label is needed here: a-z, 0-9 and inner hyphens, at most {most} characters"
         ),
     )
+}
+
+/// Whether it is a label of RFC 1123 in lower case: the name of a namespace and of an identity, safe
+/// as a folder and as a part of a longer name.
+pub fn is_dns_label(value: &str) -> bool {
+    is_label(value, |byte| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit()
+    })
 }
 
 /// A label of RFC 1123 section 2.1, of letters that the caller names.

@@ -21,6 +21,7 @@ mod parse;
 pub mod password;
 mod wire;
 
+pub use check::is_dns_label;
 pub use document::{
     Addresses, Delivery, Document, ForeignFrom, Hold, HoldReason, Limits, LineEndings, Loaded,
     Login, Security, SenderPolicy, Service, UnknownOutcome, Upstream,

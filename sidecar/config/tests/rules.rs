@@ -238,3 +238,14 @@ fn an_identity_owns_its_addresses_in_any_case_and_no_plus_tag() {
         assert!(!addresses.owns(&foreign.parse().unwrap()), "{foreign}");
     }
 }
+
+#[test]
+fn a_name_of_kubernetes_is_told_from_a_path_and_from_other_text() {
+    for name in ["a", "0", "shop", "a-b", &"x".repeat(63)] {
+        assert!(zohorelay_config::is_dns_label(name), "{name}");
+    }
+    let long = "x".repeat(64);
+    for text in ["", "-a", "a-", "A", "a.b", "a/b", "..", "é", "a b", &long] {
+        assert!(!zohorelay_config::is_dns_label(text), "{text}");
+    }
+}
