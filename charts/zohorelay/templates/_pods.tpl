@@ -28,6 +28,9 @@ namespaceSelector:
 {{- else if .Values.rbac.namespaces -}}
 {{- fail "rbac.namespaces: is for rbac.scope Namespaces only; set the scope, or remove the names" -}}
 {{- end -}}
+{{- if eq (int .Values.webhook.port) 9465 -}}
+{{- fail "webhook.port: 9465 is where metrics and health are; take another, as 9443" -}}
+{{- end -}}
 {{- if eq (include "zohorelay.certSource" .) "secret" -}}
 {{- if not .Values.webhook.secretName -}}
 {{- fail "webhook.secretName: name the Secret with tls.crt and tls.key, since webhook.certSource is secret" -}}
@@ -35,7 +38,7 @@ namespaceSelector:
 {{- if not .Values.webhook.caBundle -}}
 {{- fail "webhook.caBundle: give the PEM of the certificate's issuer, since webhook.certSource is secret" -}}
 {{- end -}}
-{{- else if .Values.webhook.caBundle -}}
+{{- else if and .Values.webhook.caBundle (ne .Values.webhook.certSource "secret") -}}
 {{- fail "webhook.caBundle: is for webhook.certSource secret only; elsewhere it is kept up to date in the cluster" -}}
 {{- end -}}
 {{- end -}}

@@ -12,7 +12,10 @@ use crate::objects::parse;
 const WRONG: &[(&str, &[&str])] = &[
     ("webhook.port=https", &["/webhook/port", "want integer"]),
     ("webhook.port=443", &["/webhook/port", "want 1,024"]),
-    ("webhook.port=9465", &["/webhook/port"]),
+    (
+        "webhook.port=9465",
+        &["webhook.port: 9465 is where metrics and health are"],
+    ),
     ("webhook.timeoutSeconds=31", &["/webhook/timeoutSeconds"]),
     (
         "webhook.certSource=vault",
@@ -27,6 +30,10 @@ const WRONG: &[(&str, &[&str])] = &[
         &["/webhook/caBundle", "BEGIN CERTIFICATE"],
     ),
     (
+        "webhook.certManager.issuerRef.kind=ClusterIssuer",
+        &["/webhook/certManager/issuerRef", "'name'"],
+    ),
+    (
         "webhook.certManager.duration=90d",
         &["/webhook/certManager/duration"],
     ),
@@ -36,6 +43,18 @@ const WRONG: &[(&str, &[&str])] = &[
         &["additional properties 'replica' not allowed"],
     ),
     ("image.digest=latest", &["/image/digest", "sha256"]),
+    (
+        "image.repository=zohorelay/operator:0.1.0",
+        &["/image/repository"],
+    ),
+    (
+        "image.repository=registry.example.com:5000",
+        &["/image/repository"],
+    ),
+    (
+        "sidecar.image.repository=Zohorelay/Sidecar",
+        &["/sidecar/image/repository"],
+    ),
     ("image.pullPolicy=", &["/image/pullPolicy"]),
     ("sidecar.image.repo=x", &["/sidecar/image", "'repo'"]),
     ("sidecar.runAsUser=0", &["/sidecar/runAsUser"]),
@@ -117,6 +136,27 @@ fn values_that_do_not_fit_together_are_refused_by_name() {
     for (values, expected) in together {
         let refusal = helm::refusal(values, &[]);
         assert!(refusal.contains(expected), "{values:?}: {refusal}");
+    }
+}
+
+#[test]
+fn values_that_fit_are_taken() {
+    let fitting: [&[&str]; 4] = [
+        // Kept for the day when the webhook is enabled again.
+        &[
+            "webhook.enabled=false",
+            "webhook.certSource=secret",
+            "webhook.caBundle=-----BEGIN CERTIFICATE-----",
+        ],
+        &["image.repository=registry.example.com:5000/mail/zohorelay_operator"],
+        &["image.repository=operator"],
+        &[
+            "webhook.certSource=cert-manager",
+            "webhook.certManager.issuerRef.name=internal-ca",
+        ],
+    ];
+    for values in fitting {
+        helm::render(values);
     }
 }
 
