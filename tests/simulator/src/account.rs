@@ -13,6 +13,9 @@ pub struct Account {
     /// The app password.
     #[serde(skip)]
     pub app_password: Option<String>,
+    /// Other app passwords that work as well: Zoho lets a mailbox have several at a time.
+    #[serde(skip)]
+    pub further_app_passwords: Vec<String>,
     /// The password of the account itself; refused with 535 under two-factor.
     #[serde(skip)]
     pub password: Option<String>,
@@ -73,6 +76,8 @@ impl Block {
 pub struct AccountUpdate {
     /// New app password.
     pub app_password: Option<String>,
+    /// New list of the other app passwords.
+    pub further_app_passwords: Option<Vec<String>>,
     /// New password of the account itself.
     pub password: Option<String>,
     /// New list of aliases.
@@ -107,7 +112,7 @@ impl<'de> Deserialize<'de> for BlockChange {
 
 /// Why a login was refused. Zoho says 535 to nearly all of them; the simulator tells them apart
 /// so that a person can see what was wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// No such account.
@@ -131,7 +136,7 @@ pub enum Refusal {
 }
 
 /// Logins with one user name since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginCounts {
     /// Logins that were answered 235.
     pub ok: u64,
@@ -156,6 +161,7 @@ impl Account {
         Self {
             address: address.into(),
             app_password: Some(app_password.into()),
+            further_app_passwords: Vec::new(),
             password: None,
             aliases: Vec::new(),
             two_factor: false,
@@ -211,7 +217,10 @@ impl Account {
             Err(Refusal::AuthorisationIdentity)
         } else if matches(&self.password) && self.two_factor {
             Err(Refusal::AppPasswordNeeded)
-        } else if !matches(&self.app_password) && !matches(&self.password) {
+        } else if !matches(&self.app_password)
+            && !self.further_app_passwords.contains(&given.password)
+            && !matches(&self.password)
+        {
             Err(Refusal::WrongPassword)
         } else if self.blocked == Some(Block::SenderAddressBlocked) {
             Err(Refusal::Blocked)
@@ -222,6 +231,9 @@ impl Account {
 
     pub(crate) fn change(&mut self, update: AccountUpdate) {
         self.app_password = update.app_password.or(self.app_password.take());
+        self.further_app_passwords = update
+            .further_app_passwords
+            .unwrap_or_else(|| std::mem::take(&mut self.further_app_passwords));
         self.password = update.password.or(self.password.take());
         self.aliases = update
             .aliases

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{delete, get, post, put};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -84,8 +86,35 @@ async fn ca_pem(State(world): Shared) -> Response {
     (kind, world.authority.ca_pem().to_owned()).into_response()
 }
 
-async fn mails(State(world): Shared) -> Json<Vec<Mail>> {
-    Json(world.store.mails())
+/// What a list is narrowed to.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Narrow {
+    /// Only what this login did.
+    login: Option<String>,
+    /// Mails with their content, in base64.
+    #[serde(default)]
+    content: bool,
+}
+
+impl Narrow {
+    fn admits(&self, login: Option<&str>) -> bool {
+        let is_same = |wanted: &str| login.is_some_and(|login| login.eq_ignore_ascii_case(wanted));
+        self.login.as_deref().is_none_or(is_same)
+    }
+}
+
+async fn mails(State(world): Shared, Query(narrow): Query<Narrow>) -> Json<Vec<Value>> {
+    let mails = world.store.mails().into_iter();
+    let admitted = mails.filter(|mail| narrow.admits(Some(&mail.login)));
+    let row = |mail: Mail| {
+        let mut row = json!(mail);
+        if narrow.content {
+            row["content"] = STANDARD.encode(&mail.content).into();
+        }
+        row
+    };
+    Json(admitted.map(row).collect())
 }
 
 async fn clear_mails(State(world): Shared) -> StatusCode {
@@ -149,8 +178,10 @@ async fn logins(State(world): Shared) -> Response {
     Json(world.accounts().logins()).into_response()
 }
 
-async fn connections(State(world): Shared) -> Response {
-    Json(world.store.connections()).into_response()
+async fn connections(State(world): Shared, Query(narrow): Query<Narrow>) -> Response {
+    let mut connections = world.store.connections();
+    connections.retain(|connection| narrow.admits(connection.login.as_deref()));
+    Json(connections).into_response()
 }
 
 async fn faults(State(world): Shared) -> Response {

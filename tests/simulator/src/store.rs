@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::world::lock;
@@ -11,7 +11,7 @@ use crate::world::lock;
 const TRANSCRIPT_LINES: usize = 10_000;
 
 /// What was wrong with the bytes of a content. Counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentDefects {
     /// CR without LF.
     pub bare_cr: u64,
@@ -33,7 +33,7 @@ impl ContentDefects {
 }
 
 /// An accepted mail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
     /// Sequence number, from 1; never used again.
     pub id: u64,
@@ -62,7 +62,7 @@ pub struct Mail {
 }
 
 /// A listening port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Port {
     /// TLS from the first byte.
@@ -76,7 +76,7 @@ pub enum Port {
     clippy::struct_excessive_bools,
     reason = "each is one fact that a test may ask for"
 )]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionRecord {
     /// Number of the connection over both ports, from 1.
     pub id: u64,

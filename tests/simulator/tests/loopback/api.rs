@@ -1,5 +1,7 @@
 //! The HTTP API, by raw requests.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -49,6 +51,51 @@ async fn mails_can_be_listed_read_and_forgotten() {
         2,
         "numbers are not used again"
     );
+}
+
+#[tokio::test]
+async fn lists_can_be_narrowed_to_a_login_and_show_contents() {
+    let running = start(options()).await;
+    let mut client = Client::logged_in(&running).await;
+    client.mail(CONTENT).await;
+    Client::tls(&running).await.reply().await;
+    let own = get(&running, "/mails?login=BILLING@example.com&content=true").await;
+    assert_eq!(own[0]["content"], STANDARD.encode(CONTENT));
+    let without = get(&running, &format!("/mails?login={ADDRESS}")).await;
+    assert_eq!(without[0].get("content"), None);
+    let others = get(&running, "/mails?login=nobody@example.com").await;
+    assert_eq!(others, json!([]));
+    let connections = |value: Value| value.as_array().unwrap().len();
+    assert_eq!(connections(get(&running, "/connections").await), 2);
+    let path = format!("/connections?login={ADDRESS}");
+    assert_eq!(connections(get(&running, &path).await), 1);
+    let (status, _) = call(&running, "GET /mails?account=a", "").await;
+    assert_eq!(status, 400, "a filter that is none is refused");
+}
+
+#[tokio::test]
+async fn an_account_can_have_two_app_passwords_and_lose_the_first() {
+    let running = start(options()).await;
+    let path = format!("PUT /accounts/{ADDRESS}");
+    let (status, body) = call(&running, &path, r#"{"further_app_passwords":["next"]}"#).await;
+    assert_eq!(status, 200);
+    assert!(!body.contains("next"), "{body}");
+    // `\0billing@example.com\0next` and `…\0app`.
+    let next = "AUTH PLAIN AGJpbGxpbmdAZXhhbXBsZS5jb20AbmV4dA==\r\n";
+    for auth in [AUTH, next] {
+        assert!(log_in(&running, auth).await.starts_with("235 "));
+    }
+    let rotated = r#"{"app_password":"next","further_app_passwords":[]}"#;
+    call(&running, &path, rotated).await;
+    assert!(log_in(&running, AUTH).await.starts_with("535 "));
+    assert!(log_in(&running, next).await.starts_with("235 "));
+}
+
+async fn log_in(running: &Running, auth: &str) -> String {
+    let mut client = Client::tls(running).await;
+    client.reply().await;
+    client.ask("EHLO a\r\n").await;
+    client.ask(auth).await
 }
 
 #[tokio::test]
