@@ -28,7 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   zohorelay-operator crds | kubectl apply --server-side -f -
   zohorelay-operator render --into identities billing.yaml secret.yaml
-  zohorelay-operator inject --sidecar-image registry.example.com/zohorelay-sidecar:0.1.0 < app.yaml
+  zohorelay-operator inject --sidecar-image registry.example.com/zohorelay/sidecar:0.1.0 < app.yaml
 
 Exit codes: 0 after SIGTERM or when done; 1 the input is refused (the reason is on stderr); 64 bad flags;
 69 a port cannot be had; 70 a fault of its own; 73 a file cannot be written.";
