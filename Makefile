@@ -53,8 +53,10 @@ cluster-build: needs-go ## Build etcd, Kubernetes, helm and two judges from Go m
 	cargo run --locked -p zohorelay-cluster -- build
 
 .PHONY: cluster-up
-cluster-up: ## Start a Kubernetes control plane in the background, and print how to reach it
-	@cargo run --locked -p zohorelay-cluster -- up
+cluster-up: ## Start a Kubernetes in the background, and print how to reach it (ROLE=node: with real pods, as root)
+	@cargo run --locked -p zohorelay-cluster -- up --role $(ROLE)
+
+ROLE = control-plane
 
 .PHONY: cluster-down
 cluster-down: ## Stop it
@@ -62,15 +64,23 @@ cluster-down: ## Stop it
 
 .PHONY: bench
 bench: ## Measure speed and size (release build), side by side with sending straight to the sink
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) -p zohorelay-sidecar
-	cargo run --locked --profile load -p zohorelay-bench -- --sidecar target/$(HOST)/release/zohorelay-sidecar $(BENCH_ARGS)
+	release=$$(images/release) && \
+	cargo run --locked --profile load -p zohorelay-bench -- --sidecar $$release/zohorelay-sidecar $(BENCH_ARGS)
 
 .PHONY: bench-operator
 bench-operator: cluster-build ## Measure the operator with 1,000 identities and 5,000 pods (release build, seven minutes)
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(HOST) -p zohorelay-operator
-	ZOHORELAY_OPERATOR=target/$(HOST)/release/zohorelay-operator cargo run --locked -p zohorelay-bench-operator -- $(BENCH_ARGS)
+	release=$$(images/release) && \
+	ZOHORELAY_OPERATOR=$$release/zohorelay-operator cargo run --locked -p zohorelay-bench-operator -- $(BENCH_ARGS)
 
-HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+.PHONY: images
+images: ## Write the images of operator, sidecar and simulator as archives into target/images (ARCH=arm64: for ARM)
+	@release=$$(images/release $(ARCH)) && \
+	cargo run --locked --quiet -p zohorelay-images -- --binaries $$release \
+	    $(if $(ARCH),--arch $(ARCH) --into target/images/$(ARCH))
+
+.PHONY: images-twice
+images-twice: images ## Build them a second time in another folder, and compare all bytes (5 minutes)
+	@images/twice
 
 .PHONY: crds
 crds: ## Write crds/manifests/, and the chart's copy, from the types in crds/src
