@@ -23,6 +23,14 @@ pub enum Program {
     KubeControllerManager,
     /// The command line.
     Kubectl,
+    /// Finds nodes for pods.
+    KubeScheduler,
+    /// Runs pods.
+    Kubelet,
+    /// Leads traffic to Services.
+    KubeProxy,
+    /// Names of Services, and of what stands outside.
+    Coredns,
     /// Installs charts.
     Helm,
     /// Judges objects as kstatus does: JSON a line in, verdict a line out.
@@ -33,11 +41,15 @@ pub enum Program {
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::Kubectl,
+        Self::KubeScheduler,
+        Self::Kubelet,
+        Self::KubeProxy,
+        Self::Coredns,
         Self::Helm,
         Self::Kstatus,
         Self::ArgocdHealth,
@@ -50,6 +62,10 @@ impl Program {
             Self::KubeApiserver => "kube-apiserver",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::Coredns => "coredns",
             Self::Helm => "helm",
             Self::Kstatus => "kstatus",
             Self::ArgocdHealth => "argocd-health",
@@ -60,17 +76,21 @@ impl Program {
         match self {
             Self::Etcd => ETCD,
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => KUBE,
+            Self::KubeScheduler | Self::Kubelet | Self::KubeProxy => NODE,
+            Self::Coredns => COREDNS,
             Self::Helm => HELM,
             Self::Kstatus | Self::ArgocdHealth => JUDGE,
         }
     }
 }
 
-/// A Go module under `tests/cluster/go` and what is built from it.
+/// What is built from a Go module under `tests/cluster/go`.
 #[derive(Clone, Copy, Debug)]
 struct Module {
-    /// Its folder, which another version than the default one has after a dash.
+    /// The module's folder, which another version than the default one has after a dash.
     name: &'static str,
+    /// What the folder of the programs has after that, where a module has programs for several purposes.
+    purpose: &'static str,
     /// The requirement in go.mod whose version is that of the programs.
     versioned_by: Option<&'static str>,
     /// What the linker writes into the programs, as it does for their releases.
@@ -105,6 +125,7 @@ const fn stamp(variable: &'static str, part: Part, of: &'static str) -> Stamp {
 
 const KUBE: Module = Module {
     name: "kube",
+    purpose: "",
     versioned_by: Some("k8s.io/kubernetes"),
     // Else Kubernetes calls itself v0.0.0, and clients stumble over that.
     stamps: &[
@@ -138,8 +159,33 @@ const KUBE: Module = Module {
     takes: "about 5 minutes on two cores for Kubernetes as a whole",
 };
 
+/// Beside the control plane, and of its version.
+const NODE: Module = Module {
+    purpose: "-node",
+    packages: &[
+        (Program::Kubelet, "k8s.io/kubernetes/cmd/kubelet"),
+        (Program::KubeProxy, "k8s.io/kubernetes/cmd/kube-proxy"),
+        (
+            Program::KubeScheduler,
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+        ),
+    ],
+    takes: "about 2 minutes on two cores after the control plane",
+    ..KUBE
+};
+
+const COREDNS: Module = Module {
+    name: "coredns",
+    purpose: "",
+    versioned_by: Some("github.com/coredns/coredns"),
+    stamps: &[],
+    packages: &[(Program::Coredns, ".")],
+    takes: "about a minute on two cores",
+};
+
 const ETCD: Module = Module {
     name: "etcd",
+    purpose: "",
     versioned_by: Some("go.etcd.io/etcd/server/v3"),
     stamps: &[],
     packages: &[(Program::Etcd, "go.etcd.io/etcd/server/v3")],
@@ -148,6 +194,7 @@ const ETCD: Module = Module {
 
 const HELM: Module = Module {
     name: "helm",
+    purpose: "",
     versioned_by: Some("helm.sh/helm/v4"),
     stamps: &[],
     packages: &[(Program::Helm, "helm.sh/helm/v4/cmd/helm")],
@@ -175,6 +222,7 @@ const HELM_3: Module = Module {
 
 const JUDGE: Module = Module {
     name: "judge",
+    purpose: "",
     versioned_by: None,
     stamps: &[],
     packages: &[
@@ -255,11 +303,14 @@ impl Binaries {
     /// The version that is asked for, if it is not the default one.
     fn version_of(&self, program: Program) -> Option<&str> {
         match program {
-            Program::KubeApiserver | Program::KubeControllerManager | Program::Kubectl => {
-                self.kubernetes.as_deref()
-            }
+            Program::KubeApiserver
+            | Program::KubeControllerManager
+            | Program::Kubectl
+            | Program::KubeScheduler
+            | Program::Kubelet
+            | Program::KubeProxy => self.kubernetes.as_deref(),
             Program::Helm => self.helm.as_deref(),
-            Program::Etcd | Program::Kstatus | Program::ArgocdHealth => None,
+            Program::Etcd | Program::Coredns | Program::Kstatus | Program::ArgocdHealth => None,
         }
     }
 }

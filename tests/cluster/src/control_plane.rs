@@ -1,13 +1,13 @@
-//! etcd, kube-apiserver and kube-controller-manager in a folder of their own.
+//! etcd, kube-apiserver and kube-controller-manager in a folder of their own, and a node where one is asked for.
 //!
-//! Only the API server listens on a port, and on loopback only; etcd is reached by a socket in the
+//! Only the API server listens on a port, and on loopback (with a node: on the node's address); etcd is reached by a socket in the
 //! folder, which nobody else may enter. Certificates, the service-account key and the administrator's
 //! token are made at each start.
 
 mod access;
 mod credentials;
-mod guardian;
-mod process;
+pub(crate) mod guardian;
+pub(crate) mod process;
 mod programs;
 
 use std::io;
@@ -31,6 +31,7 @@ use self::guardian::Guardian;
 use self::process::Process;
 use self::programs::Programs;
 use crate::binaries::{Binaries, BuildError, Program};
+use crate::node::{self, Node, NodeError, NodeOptions, Site};
 
 /// Patience with a start; a loaded machine takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,6 +47,8 @@ pub struct Options {
     pub binaries: Binaries,
     /// More flags of the API server.
     pub api_server_flags: Vec<String>,
+    /// Whether it has a node with real pods, and which. Needs root.
+    pub node: Option<NodeOptions>,
     /// Whether the folder with logs and kubeconfig outlives the run.
     pub keep: bool,
 }
@@ -56,6 +59,7 @@ impl Default for Options {
         Self {
             binaries: Binaries::from_env(),
             api_server_flags: Vec::new(),
+            node: None,
             keep: std::env::var_os("ZOHORELAY_KEEP").is_some(),
         }
     }
@@ -85,6 +89,9 @@ pub enum StartError {
         /// The end of its log.
         tail: String,
     },
+    /// There is no node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// A client cannot be made.
     #[error("making a client: {0}")]
     Client(#[from] kube::Error),
@@ -94,6 +101,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     // Ended in this order, then the folder goes.
+    node: Option<Node>,
     controllers: Process,
     api_server: Mutex<Option<Process>>,
     etcd: Process,
@@ -115,22 +123,40 @@ impl Running {
         folder.disable_cleanup(options.keep);
         let authority = Authority::new()?;
         let token = credentials::token();
-        credentials::write_all(folder.path(), &authority, &token)?;
         let guardian = Arc::new(Guardian::start(folder.path(), options.keep)?);
-        let mut programs = Programs::new(paths, folder.path(), options.api_server_flags);
+        let namespaces = match options.node {
+            Some(_) => Some(node::prepare(folder.path(), &guardian)?),
+            None => None,
+        };
+        let flags = options.api_server_flags;
+        let mut programs = Programs::new(paths, folder.path(), flags, namespaces);
+        credentials::write_all(folder.path(), &authority, &token, programs.address())?;
 
         let started = async {
-            let etcd = Process::start("etcd", programs.etcd(), folder.path(), &guardian)?;
+            let etcd = programs.start("etcd", programs.etcd(), &guardian)?;
             let (api_server, admin) =
                 first_start(&mut programs, &authority, &token, &guardian).await?;
             admin.write(&programs.kubeconfig())?;
             let name = "kube-controller-manager";
-            let controllers =
-                Process::start(name, programs.controllers(), folder.path(), &guardian)?;
-            Ok((etcd, api_server, admin, controllers))
+            let controllers = programs.start(name, programs.controllers(), &guardian)?;
+            let node = match (&options.node, programs.namespaces()) {
+                (Some(options), Some(namespaces)) => {
+                    let site = Site {
+                        folder: folder.path(),
+                        namespaces: namespaces.clone(),
+                        guardian: guardian.clone(),
+                        binaries: programs.binaries(),
+                        client: admin.client()?,
+                    };
+                    Some(Node::start(options, site).await?)
+                }
+                _ => None,
+            };
+            Ok((etcd, api_server, admin, controllers, node))
         };
         match started.await {
-            Ok((etcd, api_server, admin, controllers)) => Ok(Self {
+            Ok((etcd, api_server, admin, controllers, node)) => Ok(Self {
+                node,
                 controllers,
                 api_server: Mutex::new(Some(api_server)),
                 etcd,
@@ -146,6 +172,11 @@ impl Running {
                 Err(error)
             }
         }
+    }
+
+    /// The node with real pods, where the options asked for one.
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
     }
 
     /// Its folder: `kubeconfig`, logs (`etcd.log`, `kube-apiserver.log`, …), keys.
@@ -165,7 +196,7 @@ impl Running {
 
     /// Where the API server listens.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.programs.port()))
+        SocketAddr::from((self.programs.address(), self.programs.port()))
     }
 
     /// What signs the certificates of this run.
@@ -257,6 +288,7 @@ impl Running {
     /// Ids of the processes.
     pub fn pids(&self) -> Vec<u32> {
         let api_server = self.api_server().as_ref().map(Process::pid);
+        let node = self.node.as_ref().map(Node::pids).unwrap_or_default();
         [
             Some(self.etcd.pid()),
             api_server,
@@ -264,6 +296,7 @@ impl Running {
         ]
         .into_iter()
         .flatten()
+        .chain(node)
         .collect()
     }
 
@@ -275,7 +308,9 @@ impl Running {
     /// Starts the API server again where it was, on what the database holds.
     pub async fn start_api_server(&self) -> Result<(), StartError> {
         let command = self.programs.api_server();
-        let mut process = Process::start("kube-apiserver", command, self.folder(), &self.guardian)?;
+        let mut process = self
+            .programs
+            .start("kube-apiserver", command, &self.guardian)?;
         until_ready(&mut process, &self.admin).await?;
         *self.api_server() = Some(process);
         Ok(())
@@ -301,12 +336,12 @@ async fn first_start(
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         programs.listen_on(port);
         let admin = Access::new(
-            &format!("https://127.0.0.1:{port}"),
+            &format!("https://{}:{port}", programs.address()),
             &authority.pem(),
             token,
         );
         let command = programs.api_server();
-        let mut process = Process::start("kube-apiserver", command, programs.folder(), guardian)?;
+        let mut process = programs.start("kube-apiserver", command, guardian)?;
         match until_ready(&mut process, &admin).await {
             Ok(()) => return Ok((process, admin)),
             Err(StartError::Process { tail, .. })

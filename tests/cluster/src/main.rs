@@ -8,13 +8,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use zohorelay_cluster::binaries::{Binaries, Program};
-use zohorelay_cluster::{Options, Running};
+use zohorelay_cluster::{NodeOptions, Options, Running};
 
-/// A real Kubernetes control plane on loopback, without root.
+/// A real Kubernetes on this machine: a control plane on loopback, and with root a node with real pods.
 #[derive(Debug, Parser)]
 #[command(name = "zohorelay-cluster", version)]
 struct Cli {
@@ -26,21 +26,71 @@ struct Cli {
 enum Task {
     /// Build the programs that are missing.
     Build,
-    /// Start a control plane in the background and print how to reach it.
-    Up,
+    /// Start one in the background and print how to reach it.
+    Up {
+        #[arg(long, value_enum, default_value_t)]
+        role: Role,
+    },
     /// Stop it.
     Down,
-    /// Run a control plane until SIGTERM or SIGINT.
+    /// Run one until SIGTERM or SIGINT.
     #[command(hide = true)]
-    Serve,
+    Serve {
+        #[arg(long, value_enum, default_value_t)]
+        role: Role,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// etcd, API server and controllers: pods stay Pending.
+    #[default]
+    ControlPlane,
+    /// With a node: real pods. Needs root.
+    Node,
+}
+
+/// Those of a control plane, then those of a node.
+const PROGRAMS: [Program; 8] = [
+    Program::Etcd,
+    Program::KubeApiserver,
+    Program::KubeControllerManager,
+    Program::Kubectl,
+    Program::KubeScheduler,
+    Program::Kubelet,
+    Program::KubeProxy,
+    Program::Coredns,
+];
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control-plane",
+            Self::Node => "node",
+        }
+    }
+
+    fn programs(self) -> &'static [Program] {
+        match self {
+            Self::ControlPlane => &PROGRAMS[..4],
+            Self::Node => &PROGRAMS,
+        }
+    }
+
+    fn options(self) -> Options {
+        Options {
+            node: (self == Self::Node).then(NodeOptions::default),
+            ..Options::default()
+        }
+    }
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Build => build(),
-        Task::Up => up(),
+        Task::Up { role } => up(role),
         Task::Down => down(),
-        Task::Serve => serve(),
+        Task::Serve { role } => serve(role),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,20 +105,6 @@ fn build() -> Result<()> {
     let binaries = Binaries::from_env();
     for program in Program::ALL {
         println!("{}", binaries.find(program)?.display());
-    }
-    Ok(())
-}
-
-/// What a control plane needs; here, so that the person who waits sees how it goes.
-fn build_control_plane() -> Result<()> {
-    let binaries = Binaries::from_env();
-    for program in [
-        Program::Etcd,
-        Program::KubeApiserver,
-        Program::KubeControllerManager,
-        Program::Kubectl,
-    ] {
-        binaries.find(program)?;
     }
     Ok(())
 }
@@ -111,16 +147,19 @@ impl Run {
     }
 }
 
-fn up() -> Result<()> {
+fn up(role: Role) -> Result<()> {
     let run = Run::new()?;
     if run.pid().is_some() {
         return run.tell();
     }
-    build_control_plane()?;
+    // Here, so that the person who waits sees how it goes.
+    for &program in role.programs() {
+        Binaries::from_env().find(program)?;
+    }
     let _ = fs::remove_file(run.file("kubeconfig"));
     let log = File::create(run.file("log"))?;
     let mut child = Command::new(std::env::current_exe()?)
-        .arg("serve")
+        .args(["serve", "--role", role.name()])
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -130,7 +169,7 @@ fn up() -> Result<()> {
         while !run.file("kubeconfig").exists() {
             if let Some(status) = child.try_wait()? {
                 let log = fs::read_to_string(run.file("log")).unwrap_or_default();
-                bail!("the control plane ended with {status}:\n{log}");
+                bail!("it ended with {status}:\n{log}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -151,20 +190,20 @@ fn down() -> Result<()> {
     Ok(())
 }
 
-fn serve() -> Result<()> {
+fn serve(role: Role) -> Result<()> {
     let run = Run::new()?;
     let mut pid = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(run.file("pid"))?;
-    pid.try_lock().context("another control plane runs")?;
+    pid.try_lock().context("another one runs")?;
     pid.set_len(0)?;
     write!(pid, "{}", std::process::id())?;
     runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let running = Running::start(Options::default()).await?;
+        let running = Running::start(role.options()).await?;
         std::os::unix::fs::symlink(running.kubeconfig(), run.file("kubeconfig"))?;
         tokio::select! {
             _ = terminate.recv() => {}

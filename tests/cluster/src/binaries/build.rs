@@ -117,7 +117,7 @@ impl<'a> Job<'a> {
             source,
             folder: source
                 .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
+                .map(|name| name.to_string_lossy().into_owned() + module.purpose)
                 .unwrap_or_default(),
             version: None,
             linking: "-s -w".to_owned(),

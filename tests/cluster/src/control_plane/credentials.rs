@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -56,9 +57,39 @@ impl Authority {
 
     /// A certificate for a server on loopback.
     pub(crate) fn issue(&self) -> Result<Leaf, rcgen::Error> {
-        let names = ["127.0.0.1", "localhost", "kubernetes.default.svc"];
-        let mut params = CertificateParams::new(names.map(str::to_owned))?;
+        self.issue_for(Ipv4Addr::LOCALHOST)
+    }
+
+    /// A certificate for a server at an address, which is also reached by loopback and by the Service of
+    /// the API server.
+    fn issue_for(&self, address: Ipv4Addr) -> Result<Leaf, rcgen::Error> {
+        let mut names = [
+            "localhost",
+            "kubernetes.default.svc",
+            "127.0.0.1",
+            "10.96.0.1",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        if !address.is_loopback() {
+            names.push(address.to_string());
+        }
+        let mut params = CertificateParams::new(names)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
+    }
+
+    /// A certificate by which the API server shows the kubelet who it is.
+    fn issue_client(&self) -> Result<Leaf, rcgen::Error> {
+        let mut params = CertificateParams::default();
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "kube-apiserver-kubelet-client");
+        name.push(DnType::OrganizationName, "system:masters");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params)
+    }
+
+    fn sign(&self, mut params: CertificateParams) -> Result<Leaf, rcgen::Error> {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.0)?;
@@ -89,14 +120,18 @@ pub(super) fn write_all(
     folder: &Path,
     authority: &Authority,
     token: &str,
+    address: Ipv4Addr,
 ) -> Result<(), StartError> {
-    let leaf = authority.issue()?;
+    let leaf = authority.issue_for(address)?;
+    let client = authority.issue_client()?;
     let accounts = KeyPair::generate()?;
     let users = format!("{token},admin,admin,system:masters\n");
     for (name, content) in [
         ("ca.crt", authority.pem()),
         ("server.crt", leaf.certificate.pem()),
         ("server.key", leaf.key.serialize_pem()),
+        ("kubelet-client.crt", client.certificate.pem()),
+        ("kubelet-client.key", client.key.serialize_pem()),
         ("accounts.key", accounts.serialize_pem()),
         ("accounts.pub", accounts.public_key_pem()),
         ("tokens.csv", users),

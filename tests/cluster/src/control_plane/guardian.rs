@@ -15,26 +15,34 @@ const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 pids=
 keep=$2
+cgroup=
 while read -r word pid; do
   case $word in
     watch) pids="$pids $pid" ;;
     forget) left=; for p in $pids; do [ "$p" = "$pid" ] || left="$left $p"; done; pids=$left ;;
     keep) keep=true ;;
+    cgroup) cgroup=$pid ;;
   esac
 done
 [ -z "$pids" ] || kill -9 $pids
+# The kernel takes a moment to end what was in there.
+for turn in $([ -z "$cgroup" ] || seq 50); do
+  find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec rmdir {} + 2>/dev/null
+  [ -n "$(find /sys/fs/cgroup -type d -name "$cgroup" 2>/dev/null)" ] || break
+  sleep 0.1
+done
 [ "$keep" = true ] || rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
 
 /// The shell and our end of its pipe.
 #[derive(Debug)]
-pub(super) struct Guardian {
+pub(crate) struct Guardian {
     shell: Child,
     pipe: Mutex<Option<ChildStdin>>,
 }
 
 impl Guardian {
-    pub(super) fn start(folder: &Path, keep: bool) -> io::Result<Self> {
+    pub(crate) fn start(folder: &Path, keep: bool) -> io::Result<Self> {
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "guardian"])
             .arg(folder)
@@ -49,17 +57,22 @@ impl Guardian {
         Ok(Self { shell, pipe })
     }
 
-    pub(super) fn watch(&self, pid: u32) {
+    pub(crate) fn watch(&self, pid: u32) {
         self.say(&format!("watch {pid}\n"));
     }
 
     /// Before the id can be somebody else's.
-    pub(super) fn forget(&self, pid: u32) {
+    pub(crate) fn forget(&self, pid: u32) {
         self.say(&format!("forget {pid}\n"));
     }
 
-    pub(super) fn keep_folder(&self) {
+    pub(crate) fn keep_folder(&self) {
         self.say("keep\n");
+    }
+
+    /// Takes the cgroups of that name, and what is below them, away in the end.
+    pub(crate) fn remove_cgroup(&self, name: &str) {
+        self.say(&format!("cgroup {name}\n"));
     }
 
     /// A guardian that is gone cannot be helped: its end of the pipe is closed.
@@ -89,7 +102,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(guardian: &Arc<Guardian>, pid: u32) -> Self {
+    pub(crate) fn new(guardian: &Arc<Guardian>, pid: u32) -> Self {
         guardian.watch(pid);
         Self {
             guardian: guardian.clone(),

@@ -1,9 +1,15 @@
 //! The command lines.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use super::StartError;
+use super::guardian::Guardian;
+use super::process::Process;
 use crate::binaries::{Binaries, BuildError, Program};
+use crate::node::Namespaces;
 
 /// Where the programs are.
 #[derive(Debug)]
@@ -33,24 +39,56 @@ pub(super) struct Programs {
     folder: PathBuf,
     port: u16,
     api_server_flags: Vec<String>,
+    /// Where a node is: its namespaces. Else they run on this machine as it is.
+    namespaces: Option<Arc<Namespaces>>,
 }
 
 impl Programs {
-    pub(super) fn new(paths: Paths, folder: &Path, api_server_flags: Vec<String>) -> Self {
+    pub(super) fn new(
+        paths: Paths,
+        folder: &Path,
+        api_server_flags: Vec<String>,
+        namespaces: Option<Arc<Namespaces>>,
+    ) -> Self {
         Self {
             paths,
             folder: folder.to_owned(),
             port: 0,
             api_server_flags,
+            namespaces,
         }
+    }
+
+    /// Starts one of these commands where it belongs.
+    pub(super) fn start(
+        &self,
+        name: &'static str,
+        command: Command,
+        guardian: &Arc<Guardian>,
+    ) -> Result<Process, StartError> {
+        match &self.namespaces {
+            Some(namespaces) => {
+                Process::start_inside(name, namespaces.enter(&command), &self.folder, guardian)
+            }
+            None => Process::start(name, command, &self.folder, guardian),
+        }
+    }
+
+    pub(super) fn namespaces(&self) -> Option<&Arc<Namespaces>> {
+        self.namespaces.as_ref()
+    }
+
+    /// The address of the API server.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        let node = self
+            .namespaces
+            .as_ref()
+            .map(|namespaces| namespaces.address());
+        node.unwrap_or(Ipv4Addr::LOCALHOST)
     }
 
     pub(super) fn binaries(&self) -> &Binaries {
         &self.paths.binaries
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
     }
 
     pub(super) fn kubeconfig(&self) -> PathBuf {
@@ -90,10 +128,8 @@ impl Programs {
         let mut command = Command::new(&self.paths.api_server);
         command
             .arg(format!("--etcd-servers={}", self.socket()))
-            .arg("--bind-address=127.0.0.1")
+            .arg(format!("--bind-address={}", self.address()))
             .arg(format!("--secure-port={}", self.port))
-            // It would refuse to give a loopback address to others.
-            .arg("--endpoint-reconciler-type=none")
             .arg(format!("--tls-cert-file={}", self.file("server.crt")))
             .arg(format!(
                 "--tls-private-key-file={}",
@@ -114,6 +150,25 @@ impl Programs {
                 self.file("accounts.key")
             ))
             .args(&self.api_server_flags);
+        if self.namespaces.is_some() {
+            command
+                .arg("--kubelet-preferred-address-types=InternalIP")
+                .arg(format!(
+                    "--kubelet-certificate-authority={}",
+                    self.file("ca.crt")
+                ))
+                .arg(format!(
+                    "--kubelet-client-certificate={}",
+                    self.file("kubelet-client.crt")
+                ))
+                .arg(format!(
+                    "--kubelet-client-key={}",
+                    self.file("kubelet-client.key")
+                ));
+        } else {
+            // It would refuse to give a loopback address to others.
+            command.arg("--endpoint-reconciler-type=none");
+        }
         command
     }
 

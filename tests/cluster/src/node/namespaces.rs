@@ -1,0 +1,148 @@
+//! The network, mounts and processes of a node, apart from those of this machine.
+//!
+//! Everything that the node starts or mounts is in there, so it ends with the first process of the pid
+//! namespace: the kernel kills the rest, and mounts, links and packet filters go with the last of them.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
+use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use super::NodeError;
+use crate::control_plane::guardian::{Guard, Guardian};
+
+/// Its mounts are its own, and what programs leave in these folders goes with it. Then it waits, and
+/// as the first process it reaps those whose parents are gone.
+const FIRST: &str = r#"
+set -e
+mount --make-rshared /
+for folder in /run /var/lib /var/log; do mount -t tmpfs none "$folder"; done
+ip link set lo up
+sysctl -qw net.ipv4.ip_forward=1
+echo made
+while :; do sleep 3600 & wait $!; done
+"#;
+
+/// Runs on one machine at once; each has a link of its own.
+const LINKS: u8 = 64;
+
+/// They end when dropped.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    outer: Child,
+    first: u32,
+    /// Which link.
+    number: u8,
+    _guard: Guard,
+}
+
+impl Namespaces {
+    /// Makes them, and a link between them and this machine.
+    pub(crate) fn new(folder: &Path, guardian: &Arc<Guardian>) -> Result<Self, NodeError> {
+        let log = folder.join("namespaces.log");
+        let mut outer = Command::new("unshare")
+            .args(["--mount", "--net", "--pid", "--fork", "--kill-child"])
+            .args(["--mount-proc", "bash", "-c", FIRST])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            // Ctrl-C goes to the group of the program in front.
+            .process_group(0)
+            .spawn()?;
+        let guard = Guard::new(guardian, outer.id());
+        let mut said = String::new();
+        if let Some(pipe) = outer.stdout.take() {
+            BufReader::new(pipe).read_line(&mut said)?;
+        }
+        if said.is_empty() {
+            let said = fs::read_to_string(log).unwrap_or_default();
+            return Err(NodeError::Namespaces(said.trim().to_owned()));
+        }
+        let first = child_of(outer.id())
+            .ok_or_else(|| NodeError::Namespaces("its first process is gone".to_owned()))?;
+        let mut namespaces = Self {
+            outer,
+            first,
+            number: 0,
+            _guard: guard,
+        };
+        namespaces.number = namespaces.link()?;
+        Ok(namespaces)
+    }
+
+    /// The node's address.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, self.number, 2)
+    }
+
+    /// The same command in there.
+    pub(crate) fn enter(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside
+            .arg("--target")
+            .arg(self.first.to_string())
+            .args(["--mount", "--net", "--pid", "--"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        inside
+    }
+
+    /// Of 198.18.0.0/15, which is for tests between machines (RFC 2544) and routed nowhere.
+    fn link(&self) -> Result<u8, NodeError> {
+        let number = (0..LINKS)
+            .find(|number| {
+                let mut add = Command::new("ip");
+                add.args(["link", "add", &format!("zr{number}")])
+                    .args(["type", "veth", "peer", "name", "eth0", "netns"])
+                    .arg(self.first.to_string());
+                run(&add).is_ok()
+            })
+            .ok_or_else(|| NodeError::Namespaces("no link could be made to them".to_owned()))?;
+        for (here, name, host) in [
+            (true, format!("zr{number}"), 1),
+            (false, "eth0".to_owned(), 2),
+        ] {
+            for what in [
+                format!("addr add 198.18.{number}.{host}/30 dev {name}"),
+                format!("link set {name} up"),
+            ] {
+                let mut ip = Command::new("ip");
+                ip.args(what.split(' '));
+                run(&if here { ip } else { self.enter(&ip) })?;
+            }
+        }
+        Ok(number)
+    }
+}
+
+/// Runs a short command; its error says what the command said.
+pub(super) fn run(command: &Command) -> Result<(), NodeError> {
+    let mut again = Command::new(command.get_program());
+    let output = again
+        .args(command.get_args())
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(NodeError::Command {
+        command: format!("{command:?}").replace('"', ""),
+        said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+/// The process that another one forked.
+pub(crate) fn child_of(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        let _: io::Result<()> = self.outer.kill();
+        let _ = self.outer.wait();
+    }
+}
