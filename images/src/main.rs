@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
     fs::create_dir_all(&cli.into).with_context(|| format!("creating {}", cli.into.display()))?;
-    let sbom = Sbom::of(cli.arch)?;
+    let sbom = Sbom::of(cli.arch, Path::new("."))?;
     println!(
         "{:<28} {:>9} {:>9}  file, and digest of the manifest",
         "image", "archive", "unpacked"

@@ -43,6 +43,11 @@ pub const OURS: [Ours; 3] = [
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Ours {
+    /// The package, by its name and its version.
+    pub(crate) fn id(&self) -> String {
+        format!("{} {VERSION}", self.program)
+    }
+
     /// The image, of the program in the folder `binaries`, which was built for `arch`.
     pub fn image(&self, binaries: &Path, arch: Arch) -> Result<Image, ImageError> {
         Ok(

@@ -3,7 +3,9 @@
 //! All programs are built by one command, in which cargo unites the features of their common
 //! dependencies; so this asks cargo about all of them at once too.
 
+mod added;
 mod document;
+mod run;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +40,12 @@ pub enum SbomError {
         /// The line.
         line: String,
     },
+    /// It did not tell of a package that must be in the image.
+    #[error("finding out the version of {package}")]
+    Unknown {
+        /// Which.
+        package: &'static str,
+    },
     /// A file cannot be read.
     #[error("reading {}", path.display())]
     Read {
@@ -63,10 +71,10 @@ pub struct Sbom {
 }
 
 impl Sbom {
-    /// Asks cargo, in the workspace of the current folder.
-    pub fn of(arch: Arch) -> Result<Self, SbomError> {
+    /// Asks cargo in the folder `workspace`.
+    pub fn of(arch: Arch, workspace: &Path) -> Result<Self, SbomError> {
         Ok(Self {
-            tree: Tree::of(arch)?,
+            tree: Tree::of(arch, workspace)?,
         })
     }
 
@@ -77,7 +85,7 @@ impl Sbom {
             path: binary.clone(),
             source,
         })?;
-        let document = document::document(&self.tree, ours, &program);
+        let document = document::document(&self.tree, ours, &program)?;
         fs::write(path, format!("{document:#}\n")).map_err(|source| SbomError::Write {
             path: path.to_owned(),
             source,

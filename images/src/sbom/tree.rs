@@ -1,19 +1,27 @@
-//! What `cargo tree` tells of the programs' dependencies, and `Cargo.lock` of their contents.
+//! What `cargo tree` tells of the programs' dependencies, `Cargo.lock` of their contents, and the
+//! compilers of what they add.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::{fs, path::PathBuf};
 
 use super::SbomError;
+use super::added::added;
+use super::run::run;
 use crate::Arch;
 use crate::ours::OURS;
 
 /// A package by its name and version, as in `serde 1.0.229`.
 pub(super) type Id = String;
 
-/// A package that is linked into a program.
+/// A package that is in an image.
 #[derive(Debug, Default)]
 pub(super) struct Package {
+    /// Its type in the document.
+    pub(super) kind: &'static str,
+    /// <https://github.com/package-url/purl-spec>
+    pub(super) purl: String,
     pub(super) license: String,
     pub(super) repository: String,
     /// SHA-256 of what the registry gave; `None` for our own.
@@ -29,12 +37,20 @@ pub(super) struct Tree {
 
 impl Tree {
     /// Of the programs in [`OURS`], built together.
-    pub(super) fn of(arch: Arch) -> Result<Self, SbomError> {
-        let lock = PathBuf::from("Cargo.lock");
+    pub(super) fn of(arch: Arch, workspace: &Path) -> Result<Self, SbomError> {
+        let lock = workspace.join("Cargo.lock");
         let checksums =
             fs::read_to_string(&lock).map_err(|source| SbomError::Read { path: lock, source })?;
-        let mut tree = Self::read(&cargo_tree(arch)?)?;
-        for (id, checksum) in read_lock(&checksums) {
+        let checksums = read_lock(&checksums);
+        let mut tree = Self::read(&cargo_tree(arch, workspace)?)?;
+        let added = added(arch, checksums.keys())?;
+        for ours in OURS {
+            if let Some(program) = tree.packages.get_mut(&ours.id()) {
+                program.dependencies.extend(added.keys().cloned());
+            }
+        }
+        tree.packages.extend(added);
+        for (id, checksum) in checksums {
             if let Some(package) = tree.packages.get_mut(&id) {
                 package.checksum = Some(checksum);
             }
@@ -71,6 +87,8 @@ impl Tree {
                 parent.dependencies.insert(id.clone());
             }
             let package = tree.packages.entry(id.clone()).or_default();
+            package.kind = if depth == 0 { "application" } else { "library" };
+            package.purl = cargo_purl(&id);
             license.clone_into(&mut package.license);
             repository.clone_into(&mut package.repository);
             path.push(id);
@@ -94,26 +112,22 @@ fn read_line(line: &str) -> Option<(usize, Id, &str, &str)> {
 }
 
 /// `-e normal,no-proc-macro`: what is linked, not what builds or tests it.
-fn cargo_tree(arch: Arch) -> Result<String, SbomError> {
+fn cargo_tree(arch: Arch, workspace: &Path) -> Result<String, SbomError> {
     let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace);
     cargo.args(["tree", "--locked", "--target", arch.target()]);
     cargo.args(["-e", "normal,no-proc-macro", "--prefix", "depth"]);
     cargo.args(["--format", "|{p}|{l}|{r}"]);
     for ours in OURS {
         cargo.args(["-p", ours.program]);
     }
-    let output = cargo.output().map_err(|source| SbomError::Run {
-        program: "cargo tree",
-        source,
-    })?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(SbomError::Failed {
-            program: "cargo tree",
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
-    }
+    run(&mut cargo, "cargo tree")
+}
+
+/// <https://github.com/package-url/purl-spec/blob/main/types-doc/cargo-definition.md>
+pub(super) fn cargo_purl(id: &str) -> String {
+    let (name, version) = id.split_once(' ').unwrap_or((id, ""));
+    format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"))
 }
 
 /// The checksums in a `Cargo.lock`.
