@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use zohorelay_cluster::binaries::{Binaries, Program};
@@ -22,23 +23,73 @@ struct Cli {
     command: Task,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Task {
     /// Build the programs that are missing.
     Build,
     /// Start one in the background and print how to reach it.
-    Up {
-        #[arg(long, value_enum, default_value_t)]
-        role: Role,
-    },
+    Up(Shape),
     /// Stop it.
     Down,
     /// Run one until SIGTERM or SIGINT.
     #[command(hide = true)]
-    Serve {
-        #[arg(long, value_enum, default_value_t)]
-        role: Role,
-    },
+    Serve(Shape),
+}
+
+/// What it is.
+#[derive(Clone, Debug, Args)]
+struct Shape {
+    /// What it has.
+    #[arg(long, value_enum, default_value_t)]
+    role: Role,
+    /// An image for the node, as an archive. May be repeated.
+    #[arg(long = "image", value_name = "ARCHIVE")]
+    images: Vec<PathBuf>,
+    /// A name outside the cluster that pods can resolve; no others exist. May be repeated.
+    #[arg(long = "host", value_name = "NAME=ADDRESS", value_parser = host)]
+    hosts: Vec<(String, IpAddr)>,
+}
+
+fn host(text: &str) -> Result<(String, IpAddr), String> {
+    let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS")?;
+    let address = address
+        .parse()
+        .map_err(|error| format!("{error}: {address}"))?;
+    Ok((name.to_owned(), address))
+}
+
+impl Shape {
+    fn arguments(&self) -> Vec<String> {
+        let role = ["--role".to_owned(), self.role.name().to_owned()];
+        let images = self
+            .images
+            .iter()
+            .map(|path| format!("--image={}", path.display()));
+        let hosts = self
+            .hosts
+            .iter()
+            .map(|(name, address)| format!("--host={name}={address}"));
+        role.into_iter().chain(images).chain(hosts).collect()
+    }
+
+    async fn start(&self) -> Result<Running> {
+        let running = Running::start(self.role.options()).await?;
+        match running.node() {
+            Some(node) => {
+                for image in &self.images {
+                    node.load_image(image).await?;
+                }
+                let hosts = self
+                    .hosts
+                    .iter()
+                    .map(|(name, address)| (name.as_str(), *address));
+                node.set_hosts(&hosts.collect::<Vec<_>>())?;
+            }
+            None if self.images.is_empty() && self.hosts.is_empty() => {}
+            None => bail!("--image and --host are for a node: add --role node"),
+        }
+        Ok(running)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -88,9 +139,9 @@ impl Role {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Build => build(),
-        Task::Up { role } => up(role),
+        Task::Up(shape) => up(&shape),
         Task::Down => down(),
-        Task::Serve { role } => serve(role),
+        Task::Serve(shape) => serve(&shape),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -147,19 +198,20 @@ impl Run {
     }
 }
 
-fn up(role: Role) -> Result<()> {
+fn up(shape: &Shape) -> Result<()> {
     let run = Run::new()?;
     if run.pid().is_some() {
         return run.tell();
     }
     // Here, so that the person who waits sees how it goes.
-    for &program in role.programs() {
+    for &program in shape.role.programs() {
         Binaries::from_env().find(program)?;
     }
     let _ = fs::remove_file(run.file("kubeconfig"));
     let log = File::create(run.file("log"))?;
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["serve", "--role", role.name()])
+        .arg("serve")
+        .args(shape.arguments())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -190,7 +242,7 @@ fn down() -> Result<()> {
     Ok(())
 }
 
-fn serve(role: Role) -> Result<()> {
+fn serve(shape: &Shape) -> Result<()> {
     let run = Run::new()?;
     let mut pid = File::options()
         .create(true)
@@ -203,7 +255,7 @@ fn serve(role: Role) -> Result<()> {
     runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let running = Running::start(role.options()).await?;
+        let running = shape.start().await?;
         std::os::unix::fs::symlink(running.kubeconfig(), run.file("kubeconfig"))?;
         tokio::select! {
             _ = terminate.recv() => {}

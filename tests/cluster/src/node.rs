@@ -88,6 +88,14 @@ pub enum NodeError {
     /// An image cannot be written.
     #[error("writing the images of a node: {0}")]
     Image(#[source] zohorelay_images::ImageError),
+    /// An image is not there.
+    #[error("loading the image {}: {source}; `make images` writes it", path.display())]
+    Archive {
+        /// Its archive.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A file cannot be written, or a program not started.
     #[error("starting a node: {0}")]
     File(#[from] io::Error),
@@ -163,6 +171,11 @@ impl Node {
 
     /// Makes the images of an archive (OCI or Docker) known to the node.
     pub async fn load_image(&self, archive: &Path) -> Result<(), NodeError> {
+        // Inside, paths begin at the root.
+        let archive = fs::canonicalize(archive).map_err(|source| NodeError::Archive {
+            path: archive.to_owned(),
+            source,
+        })?;
         let archive = archive.display().to_string();
         self.ctr(&["images", "import", &archive]).await?;
         Ok(())

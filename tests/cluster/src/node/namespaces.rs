@@ -94,28 +94,32 @@ impl Namespaces {
     fn link(&self) -> Result<u8, NodeError> {
         let number = (0..LINKS)
             .find(|number| {
-                let mut add = Command::new("ip");
-                add.args(["link", "add", &format!("zr{number}")])
-                    .args(["type", "veth", "peer", "name", "eth0", "netns"])
-                    .arg(self.first.to_string());
-                run(&add).is_ok()
+                let peer = format!("peer name eth0 netns {}", self.first);
+                run(&ip(&format!("link add zr{number} type veth {peer}"))).is_ok()
             })
             .ok_or_else(|| NodeError::Namespaces("no link could be made to them".to_owned()))?;
-        for (here, name, host) in [
-            (true, format!("zr{number}"), 1),
-            (false, "eth0".to_owned(), 2),
+        for what in [
+            format!("addr add 198.18.{number}.1/30 dev zr{number}"),
+            format!("link set zr{number} up"),
         ] {
-            for what in [
-                format!("addr add 198.18.{number}.{host}/30 dev {name}"),
-                format!("link set {name} up"),
-            ] {
-                let mut ip = Command::new("ip");
-                ip.args(what.split(' '));
-                run(&if here { ip } else { self.enter(&ip) })?;
-            }
+            run(&ip(&what))?;
+        }
+        for what in [
+            format!("addr add 198.18.{number}.2/30 dev eth0"),
+            "link set eth0 up".to_owned(),
+            // Replaced by a pod's address on the way, but the kernel wants a route before.
+            "route add 10.96.0.0/16 dev eth0".to_owned(),
+        ] {
+            run(&self.enter(&ip(&what)))?;
         }
         Ok(number)
     }
+}
+
+fn ip(what: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(what.split(' '));
+    command
 }
 
 /// Runs a short command; its error says what the command said.
