@@ -16,8 +16,8 @@ use crate::{Arch, trust};
 
 /// User and group of the programs; also distroless' *nonroot*.
 pub const USER: u32 = 65532;
-const PASSWD: &str = "nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n";
-const GROUP: &str = "nonroot:x:65532:\n";
+pub(crate) const PASSWD: &str = "nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n";
+pub(crate) const GROUP: &str = "nonroot:x:65532:\n";
 /// Of everything: an image must not tell when it was built.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 

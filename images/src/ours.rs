@@ -67,3 +67,29 @@ impl Ours {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image;
+
+    #[test]
+    fn the_containerfile_builds_the_same_images() {
+        let file = include_str!("../Containerfile");
+        let says = |text: String| assert!(file.contains(&text), "no {text}");
+        for ours in OURS {
+            let (name, program) = (ours.name, ours.program);
+            says(format!(
+                "FROM base AS {name}\nCOPY --from=build /release/{program} /{program}\n"
+            ));
+            says(format!("image.title=\"{}\"", ours.title));
+            says(format!("image.description=\"{}\"", ours.description));
+            says(format!("ENTRYPOINT [\"/{program}\"]"));
+        }
+        says(format!("image.version=\"{VERSION}\""));
+        for line in [image::PASSWD, image::GROUP] {
+            says(format!("echo '{}'", line.trim_end()));
+        }
+        says(format!("USER {0}:{0}", image::USER));
+    }
+}
