@@ -7,6 +7,7 @@
 //! - [`judge`]: what kstatus and Argo CD make of an object
 //! - [`document`]: documents as an operator renders them
 //! - [`app`]: an SMTP client that says exactly what it is told, for what no library would send
+//! - [`ground`]: a cluster with real pods for the end-to-end suite
 //! - [`kubelet`]: the volume of an identity as the kubelet writes it
 //! - [`memory`]: how much memory a process has
 //! - [`program`]: any process with a log
@@ -23,6 +24,7 @@
 
 pub mod app;
 pub mod document;
+pub mod ground;
 pub mod judge;
 pub mod kubelet;
 pub mod ledger;

@@ -4,6 +4,7 @@ use clap::Parser;
 
 /// Sends mail to its sidecar and tells on stdout what it was told, a JSON line each.
 #[derive(Debug, Parser)]
+#[command(args_override_self = true)]
 pub(crate) struct Arguments {
     /// Host of the sidecar.
     #[arg(long, env = "SMTP_HOST", default_value = "127.0.0.1")]
