@@ -100,6 +100,17 @@ impl Workload {
         self
     }
 
+    /// A second app in the pod, the container `app-2`, with these flags only.
+    #[must_use]
+    pub fn second_app(mut self, flags: &[&str]) -> Self {
+        let containers = &mut self.pod_mut()["spec"]["containers"];
+        let mut second = containers[0].clone();
+        second["name"] = json!("app-2");
+        second["args"] = json!(flags);
+        containers.as_array_mut().expect("a list").push(second);
+        self
+    }
+
     /// So many replicas.
     #[must_use]
     pub fn replicas(self, count: u32) -> Self {

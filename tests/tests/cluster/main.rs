@@ -1,6 +1,7 @@
 //! Mail end to end: real pods on a real node, with the chart installed by helm, and a simulated Zoho behind
 //! Zoho's own host names. One judge says of every test that no mail was lost or doubled.
 //!
+//! - [`ground`]: what the others stand on
 //! - [`workloads`]: what sends mail, from its start to its end
 //!
 //! All share one cluster; each test has a namespace of its own. `make test-cluster` builds what is needed
@@ -8,4 +9,5 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod ground;
 mod workloads;
