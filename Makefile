@@ -20,8 +20,18 @@ demo: ## Watch mails go through a sidecar to a simulated Zoho, and see why the b
 demo-keep: ## The demo's sidecar and simulator, left running until Ctrl-C
 	@tests/demo/demo.sh --keep
 
+.PHONY: demo-cluster
+demo-cluster: cluster-build images app-image ## The same in a real Kubernetes with real pods, on this machine (as root)
+	@tests/cluster/install
+	@tests/demo/cluster.sh
+
+.PHONY: demo-cluster-keep
+demo-cluster-keep: cluster-build images app-image ## That, left running until make cluster-down
+	@tests/cluster/install
+	@tests/demo/cluster.sh --keep
+
 .PHONY: test
-test: cluster-build test-unit test-interop test-api ## Run every test (needs Rust, python3 and Go)
+test: cluster-build test-unit test-interop test-api test-cluster ## Run every test (needs Rust, python3 and Go; root for real pods)
 
 .PHONY: test-unit
 test-unit: ## Run the Rust tests: no programs but cargo and python3
@@ -39,6 +49,14 @@ SUITES = api chart
 test-api: cluster-build ## Run the operator, the webhook and the chart at a real API server (needs Go)
 	cargo test --locked --workspace --no-run
 	cargo test --locked --workspace $(SUITES:%=--test %)
+
+.PHONY: test-cluster
+test-cluster: cluster-build images app-image ## Run mail end to end in real pods on a node of its own (as root)
+	@tests/cluster/test
+
+.PHONY: app-image
+app-image:
+	@tests/app/build
 
 .PHONY: release-check
 release-check: ## Run those on the oldest Kubernetes that the chart admits, and the chart with helm 3, too

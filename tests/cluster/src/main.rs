@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use zohorelay_cluster::binaries::{Binaries, Program};
 use zohorelay_cluster::{NodeOptions, Options, Running};
+use zohorelay_images::{Arch, Image};
 
 /// A real Kubernetes on this machine: a control plane on loopback, and with root a node with real pods.
 #[derive(Debug, Parser)]
@@ -31,6 +32,18 @@ enum Task {
     Up(Shape),
     /// Stop it.
     Down,
+    /// Write an image with one static program.
+    Image {
+        /// Its name, without registry and version.
+        #[arg(long)]
+        name: String,
+        /// The program, which becomes `/NAME` of the last part of the name.
+        #[arg(long)]
+        program: PathBuf,
+        /// The archive.
+        #[arg(long)]
+        into: PathBuf,
+    },
     /// Run one until SIGTERM or SIGINT.
     #[command(hide = true)]
     Serve(Shape),
@@ -102,11 +115,12 @@ enum Role {
 }
 
 /// Those of a control plane, then those of a node.
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     Program::Etcd,
     Program::KubeApiserver,
     Program::KubeControllerManager,
     Program::Kubectl,
+    Program::Helm,
     Program::KubeScheduler,
     Program::Kubelet,
     Program::KubeProxy,
@@ -123,7 +137,7 @@ impl Role {
 
     fn programs(self) -> &'static [Program] {
         match self {
-            Self::ControlPlane => &PROGRAMS[..4],
+            Self::ControlPlane => &PROGRAMS[..5],
             Self::Node => &PROGRAMS,
         }
     }
@@ -141,6 +155,11 @@ fn main() -> ExitCode {
         Task::Build => build(),
         Task::Up(shape) => up(&shape),
         Task::Down => down(),
+        Task::Image {
+            name,
+            program,
+            into,
+        } => image(&name, &program, &into),
         Task::Serve(shape) => serve(&shape),
     };
     match done {
@@ -190,12 +209,25 @@ impl Run {
 
     fn tell(&self) -> Result<()> {
         let kubeconfig = fs::read_link(self.file("kubeconfig"))?;
-        let kubectl = Binaries::from_env().find(Program::Kubectl)?;
         println!("export KUBECONFIG={}", kubeconfig.display());
-        println!("# kubectl: {}", kubectl.display());
+        println!("export PATH={}", commands()?);
         println!("# stop it with: make cluster-down");
         Ok(())
     }
+}
+
+/// The search path with the kubectl and the helm of these versions before it.
+fn commands() -> Result<String> {
+    let mut folders = Vec::new();
+    for program in [Program::Kubectl, Program::Helm] {
+        let path = Binaries::from_env().find(program)?;
+        folders.extend(path.parent().map(Path::to_owned));
+    }
+    folders.dedup();
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&usual));
+    let joined = std::env::join_paths(folders)?;
+    Ok(joined.to_string_lossy().into_owned())
 }
 
 fn up(shape: &Shape) -> Result<()> {
@@ -264,6 +296,14 @@ fn serve(shape: &Shape) -> Result<()> {
         drop(running);
         Ok(fs::remove_file(run.file("kubeconfig"))?)
     })
+}
+
+fn image(name: &str, program: &Path, into: &Path) -> Result<()> {
+    let path = format!("/{}", name.rsplit('/').next().unwrap_or(name));
+    Image::new(name, env!("CARGO_PKG_VERSION"), Arch::host())
+        .program(program, &path)?
+        .write(into)?;
+    Ok(())
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
