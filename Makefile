@@ -67,7 +67,7 @@ needs-go:
 	@tests/cluster/needs-go
 
 .PHONY: cluster-build
-cluster-build: needs-go ## Build etcd, Kubernetes, helm and two judges from Go modules into target/cluster (10 minutes, once)
+cluster-build: needs-go ## Build etcd, Kubernetes, DNS, helm and two judges from Go modules into target/cluster (12 minutes, once)
 	cargo run --locked -p zohorelay-cluster -- build
 
 .PHONY: cluster-up
@@ -113,7 +113,7 @@ fmt: ## Format the code
 lint: ## Check format, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	cargo clippy --locked -p zohorelay-tests --test interop --test api --test chart -- -D warnings
+	cargo clippy --locked -p zohorelay-tests --test interop --test api --test chart --test cluster -- -D warnings
 	@$(MAKE) --no-print-directory deny
 
 .PHONY: deny
