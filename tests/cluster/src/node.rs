@@ -199,13 +199,14 @@ impl Node {
     }
 
     /// As a reboot does to pods: every container is killed while the kubelet is away, which then starts
-    /// them anew.
-    pub async fn reboot(&self) -> Result<(), StartError> {
+    /// them anew. Those of the namespace `but` go on, as those of another node would.
+    pub async fn reboot(&self, but: &str) -> Result<(), StartError> {
         self.stop_kubelet();
-        let listed = self.ctr(&["tasks", "ls", "-q"]).await?;
-        for task in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+        let filter = format!(r#"labels."io.kubernetes.pod.namespace"!={but}"#);
+        let listed = self.ctr(&["containers", "ls", "-q", &filter]).await?;
+        for container in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
             // It may have ended by itself.
-            let _ = self.ctr(&["tasks", "kill", "-s", "9", task]).await;
+            let _ = self.ctr(&["tasks", "kill", "-s", "9", container]).await;
         }
         self.start_kubelet()
     }
