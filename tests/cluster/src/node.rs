@@ -96,6 +96,14 @@ pub enum NodeError {
         /// The cause.
         source: io::Error,
     },
+    /// A container does not run.
+    #[error("killing the container {container} of the pod {pod}: it does not run")]
+    NoContainer {
+        /// Its namespace and name.
+        pod: String,
+        /// The container.
+        container: String,
+    },
     /// A file cannot be written, or a program not started.
     #[error("starting a node: {0}")]
     File(#[from] io::Error),
@@ -202,13 +210,43 @@ impl Node {
     /// them anew. Those of the namespace `but` go on, as those of another node would.
     pub async fn reboot(&self, but: &str) -> Result<(), StartError> {
         self.stop_kubelet();
-        let filter = format!(r#"labels."io.kubernetes.pod.namespace"!={but}"#);
-        let listed = self.ctr(&["containers", "ls", "-q", &filter]).await?;
-        for container in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
-            // It may have ended by itself.
-            let _ = self.ctr(&["tasks", "kill", "-s", "9", container]).await;
-        }
+        self.kill(&format!("{}!={but}", label("pod.namespace")))
+            .await?;
         self.start_kubelet()
+    }
+
+    /// Kills a container of a pod, as a crash does.
+    pub async fn kill_container(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+    ) -> Result<(), NodeError> {
+        let fitting = [
+            ("pod.namespace", namespace),
+            ("pod.name", pod),
+            ("container.name", container),
+        ];
+        let fitting = fitting.map(|(name, value)| format!("{}=={value}", label(name)));
+        if self.kill(&fitting.join(",")).await? > 0 {
+            return Ok(());
+        }
+        Err(NodeError::NoContainer {
+            pod: format!("{namespace}/{pod}"),
+            container: container.to_owned(),
+        })
+    }
+
+    /// Kills the containers that a filter of containerd's fits; gives how many ran.
+    async fn kill(&self, filter: &str) -> Result<usize, NodeError> {
+        let listed = self.ctr(&["containers", "ls", "-q", filter]).await?;
+        let mut killed = 0;
+        for container in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+            // Those that ended are listed, too.
+            let kill = self.ctr(&["tasks", "kill", "-s", "9", container]).await;
+            killed += usize::from(kill.is_ok());
+        }
+        Ok(killed)
     }
 
     /// Changes packet filters by a script of nftables. The chains of `forward` see each packet between
@@ -309,6 +347,11 @@ impl Node {
         }
         Err(NodeError::NotReady(self.folder.clone()))
     }
+}
+
+/// A label that the kubelet gives to containers, as filters name it.
+fn label(name: &str) -> String {
+    format!("labels.\"io.kubernetes.{name}\"")
 }
 
 async fn paths(binaries: &Binaries) -> Result<Paths, StartError> {

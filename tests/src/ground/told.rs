@@ -169,7 +169,7 @@ async fn read_all(pods: Api<Pod>, shared: Arc<Shared>, container: Container) {
     loop {
         let had_ended = shared.state().containers.has_ended(&container.id);
         let read = read(&pods, &shared, &container).await;
-        failed += u32::from(read.is_err());
+        failed += u32::from(had_ended && read.is_err());
         let is_whole = had_ended && read.is_ok();
         let is_lost = shared.state().containers.is_gone(&container.id) || failed > TRIES;
         if is_whole || (had_ended && is_lost) {
