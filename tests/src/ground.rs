@@ -58,10 +58,16 @@ impl Ground {
     /// The one of this test program: made by the first test that asks.
     pub async fn shared() -> Result<&'static Self> {
         static SHARED: OnceCell<Ground> = OnceCell::const_new();
-        SHARED.get_or_try_init(Self::make).await
+        let make = async || {
+            let ground = Self::bare().await?;
+            ground.install(&VALUES).await?;
+            Ok(ground)
+        };
+        SHARED.get_or_try_init(make).await
     }
 
-    async fn make() -> Result<Self> {
+    /// One without a release, for tests of what installs it.
+    pub async fn bare() -> Result<Self> {
         let cluster = Cluster::find().await?;
         images::load(&cluster).await?;
         let ground = Self {
@@ -79,7 +85,6 @@ impl Ground {
         }
         let address = zoho::deploy(&client).await?;
         dns::lead_zoho_to(&ground, address).await?;
-        ground.install(&VALUES).await?;
         Ok(ground)
     }
 

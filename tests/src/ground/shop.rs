@@ -75,6 +75,11 @@ impl Shop {
         Ok(shop)
     }
 
+    /// A namespace without any identity on a ground of the test's own, while no other test runs there.
+    pub async fn alone_on(ground: &'static Ground, name: &str) -> Result<Self> {
+        Self::new(ground, name, ground.turn_alone().await?).await
+    }
+
     /// A namespace without any identity.
     pub async fn bare(name: &str) -> Result<Self> {
         let ground = Ground::shared().await?;
