@@ -36,8 +36,13 @@ pub(super) async fn deploy(client: &Client) -> Result<IpAddr> {
     }
     let deployments = api::<Deployment>(client, NAMESPACE);
     objects::until(&deployments, NAME, "it is available", |found| {
-        let status = found.and_then(|found| found.status.as_ref());
-        status.and_then(|status| status.available_replicas) == Some(1)
+        found.is_some_and(|found| {
+            found.status.as_ref().is_some_and(|status| {
+                status.observed_generation >= found.metadata.generation
+                    && status.updated_replicas == Some(1)
+                    && status.available_replicas == Some(1)
+            })
+        })
     })
     .await?;
     let service = api::<Service>(client, NAMESPACE).get(NAME).await?;
@@ -47,6 +52,8 @@ pub(super) async fn deploy(client: &Client) -> Result<IpAddr> {
 
 fn deployment() -> Value {
     let labels = json!({"app": NAME});
+    // In a cluster that outlives the program: it starts anew, and knows nothing of earlier mails.
+    let run = json!({"run": format!("{:08x}", fastrand::u32(..))});
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -56,7 +63,7 @@ fn deployment() -> Value {
             // All that it knows is in its memory.
             "strategy": {"type": "Recreate"},
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": labels, "annotations": run},
                 "spec": {
                     "automountServiceAccountToken": false,
                     "securityContext": pod_security(),

@@ -28,7 +28,7 @@ async fn an_app_that_ends_and_is_started_again_is_heard_each_time() {
     let end = shop.close().await.unwrap();
     end.verdict.assert_sound(0);
     assert_eq!(starts(&end.entries).len(), 2);
-    assert_eq!(end.mails.len(), 6);
+    assert_eq!(end.mails.len(), 6, "{:#?}", end.entries);
 }
 
 #[tokio::test]
