@@ -14,15 +14,21 @@ pub mod zoho;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
+use kube::api::PostParams;
 use serde_json::json;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 use zohorelay_cluster::Node;
 use zohorelay_cluster::binaries::Program;
 
 use self::cluster::Cluster;
+use self::workload::Workload;
+use self::zoho::LOOK;
 use crate::objects;
+use crate::program::PATIENCE;
 
 /// Namespace of the release.
 pub const SYSTEM: &str = "zohorelay-system";
@@ -88,8 +94,8 @@ impl Ground {
         Ok(ground)
     }
 
-    /// `helm upgrade --install` of the chart in this tree, until it is ready. Whatever begins with `--`
-    /// is a flag, all else is for `--set`.
+    /// `helm upgrade --install` of the chart in this tree, until its webhook answers. Whatever begins
+    /// with `--` is a flag, all else is for `--set`.
     pub async fn install(&self, values: &[&str]) -> Result<String> {
         let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/zohorelay");
         self.install_chart(&chart, values).await
@@ -106,7 +112,27 @@ impl Ground {
             }
             arguments.push(value);
         }
-        self.helm(&arguments).await
+        let printed = self.helm(&arguments).await?;
+        self.until_webhook().await?;
+        Ok(printed)
+    }
+
+    /// Waits until a pod that asks for a sidecar is admitted: the way to a pod that is ready opens a little
+    /// later, and only controllers try again.
+    async fn until_webhook(&self) -> Result<()> {
+        let pods = objects::api::<Pod>(&self.client().await?, zoho::NAMESPACE);
+        let probe = Workload::pod("probe", "nobody");
+        let probe = serde_json::from_value(probe.object().clone())?;
+        let dry_run = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = pods.create(&dry_run, &probe).await {
+            ensure!(Instant::now() < deadline, "the webhook: {error}");
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// A client of the administrator. It belongs to the runtime that makes it: one a test.
