@@ -2,6 +2,8 @@
 //! Zoho's own host names. One judge says of every test that no mail was lost or doubled.
 //!
 //! - [`ground`]: what the others stand on
+//! - [`identities`]: they come, go, move and rest under pods that run
+//! - [`rotation`]: passwords change under load
 //! - [`workloads`]: what sends mail, from its start to its end
 //!
 //! All share one cluster; each test has a namespace of its own. `make test-cluster` builds what is needed
@@ -9,5 +11,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod docs;
 mod ground;
+mod identities;
+mod rotation;
+mod seen;
 mod workloads;
