@@ -12,7 +12,7 @@ import (
 )
 
 func init() {
-	dnsserver.Directives = []string{"bind", "errors", "template", "hosts", "kubernetes"}
+	dnsserver.Directives = []string{"bind", "errors", "hosts", "template", "kubernetes"}
 }
 
 func main() { coremain.Run() }

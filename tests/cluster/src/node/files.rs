@@ -53,6 +53,10 @@ impl Files<'_> {
     hosts {hosts} {{
         ttl 1
         reload 500ms
+        fallthrough
+    }}
+    template ANY ANY {{
+        rcode NXDOMAIN
     }}
 }}
 cluster.local:53 {{
