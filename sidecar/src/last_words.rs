@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Notify;
 use zohorelay_process::chain;
 
 use crate::roster::Roster;
 use crate::shutdown::Shutdown;
-use crate::tally::LastFailure;
+use crate::tally::{Circumstances, LastFailure};
 
 /// The kubelet keeps 4,096 bytes.
 const LIMIT_BYTES: usize = 4000;
@@ -33,12 +34,17 @@ struct Words<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct OfIdentity {
     sent: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     failed: BTreeMap<&'static str, u64>,
-    #[serde(skip_serializing_if = "Option::is_none", rename = "lastFailure")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_accepted: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_failure: Option<LastFailure>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    last_failures: BTreeMap<&'static str, Circumstances>,
 }
 
 impl LastWords {
@@ -91,7 +97,9 @@ fn render(roster: &Roster) -> Vec<u8> {
         let of_identity = OfIdentity {
             sent: counts.accepted,
             failed: counts.failed,
+            last_accepted: counts.last_accepted,
             last_failure: counts.last_failure,
+            last_failures: counts.last_failures,
         };
         identities.insert(identity.name(), of_identity);
         let words = Words {
@@ -111,6 +119,9 @@ fn render(roster: &Roster) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use zohorelay_smtp::reply::Reply;
+    use zohorelay_upstream::failure::{Class, Failure, Stage};
 
     use super::*;
     use crate::identity::Identity;
@@ -140,6 +151,24 @@ mod tests {
             words["identities"][&names[0]]["lastFailure"]["class"],
             "busy"
         );
+        assert!(words["identities"][&names[0]]["lastFailures"]["busy"]["at"].is_string());
+    }
+
+    #[test]
+    fn every_class_of_one_identity_fits_and_the_last_success_is_told() {
+        let roster = roster(&["x".repeat(63)]);
+        let tally = &roster.default_identity().tally;
+        for class in Class::ALL {
+            let failure = Failure::new(class, Stage::EndOfData, "host", "detail")
+                .with_reply(Reply::new(550, None, "no"));
+            tally.note(&Outcome::Upstream(failure), jiff::Timestamp::now());
+        }
+        let accepted = Outcome::Accepted(Reply::new(250, None, "ok"));
+        tally.note(&accepted, "2026-11-23T11:40:43Z".parse().unwrap());
+        let words: serde_json::Value = serde_json::from_slice(&render(&roster)).unwrap();
+        let words = &words["identities"][roster.default_identity().name()];
+        assert_eq!(words["lastFailures"].as_object().unwrap().len(), 22);
+        assert_eq!(words["lastAccepted"], "2026-11-23T11:40:43Z");
     }
 
     #[test]

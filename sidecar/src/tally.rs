@@ -29,6 +29,9 @@ pub struct Counts {
     /// The newest failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<LastFailure>,
+    /// The newest failure of each class.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_failures: BTreeMap<&'static str, Circumstances>,
 }
 
 /// The newest failure, in label values.
@@ -37,7 +40,16 @@ pub struct Counts {
 pub struct LastFailure {
     /// Its class.
     pub class: &'static str,
-    /// Its stage, if it happened upstream.
+    /// Where and when.
+    #[serde(flatten)]
+    pub circumstances: Circumstances,
+}
+
+/// Where and when a mail failed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Circumstances {
+    /// The stage, if it happened upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<&'static str>,
     /// The upstream's reply code, if there was a reply.
@@ -63,12 +75,16 @@ impl Tally {
             Outcome::Upstream(failure) => failure.reply.as_ref().map(Reply::code),
             _ => None,
         };
-        let stage = outcome.stage().map(Stage::as_str);
-        counts.last_failure = Some(LastFailure {
-            class: class.as_str(),
-            stage,
+        let class = class.as_str();
+        let circumstances = Circumstances {
+            stage: outcome.stage().map(Stage::as_str),
             code,
             at,
+        };
+        counts.last_failures.insert(class, circumstances.clone());
+        counts.last_failure = Some(LastFailure {
+            class,
+            circumstances,
         });
         true
     }
@@ -112,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_failure_is_kept_in_label_values() {
+    fn the_newest_failure_of_all_and_of_each_class_is_kept_in_label_values() {
         let tally = Tally::default();
         let again_after = Duration::from_secs(1);
         assert!(tally.note(&Outcome::Local(Local::Paced { again_after }), at(1)));
@@ -121,7 +137,7 @@ mod tests {
         assert!(tally.note(&Outcome::Upstream(failure), at(2)));
         assert_eq!(
             serde_json::to_string(&tally.counts()).unwrap(),
-            r#"{"accepted":0,"failed":{"paced":1,"transient":1},"lastFailure":{"class":"transient","stage":"mail","code":452,"at":"1970-01-01T00:00:02Z"}}"#
+            r#"{"accepted":0,"failed":{"paced":1,"transient":1},"lastFailure":{"class":"transient","stage":"mail","code":452,"at":"1970-01-01T00:00:02Z"},"lastFailures":{"paced":{"at":"1970-01-01T00:00:01Z"},"transient":{"stage":"mail","code":452,"at":"1970-01-01T00:00:02Z"}}}"#
         );
     }
 }

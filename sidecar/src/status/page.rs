@@ -91,6 +91,7 @@ fn held(breaker: &BreakerView) -> String {
 
 fn last_failure(failure: &LastFailure) -> String {
     let mut text = failure.class.to_owned();
+    let failure = &failure.circumstances;
     if let Some(stage) = failure.stage {
         let _ = write!(text, " at {stage}");
     }
