@@ -4,6 +4,7 @@
 //! - [`ground`]: what the others stand on
 //! - [`identities`]: they come, go, move and rest under pods that run
 //! - [`rotation`]: passwords change under load
+//! - [`upgrade`]: from the version before, back again, and away (in `make release-check`)
 //! - [`workloads`]: what sends mail, from its start to its end
 //!
 //! All share one cluster; each test has a namespace of its own. `make test-cluster` builds what is needed
@@ -16,4 +17,5 @@ mod ground;
 mod identities;
 mod rotation;
 mod seen;
+mod upgrade;
 mod workloads;
