@@ -53,20 +53,28 @@ impl Egress {
 
 fn try_other_port(active: &Active, sidecar: &Sidecar) {
     let upstream = &active.document.upstream;
-    let host = upstream.host.clone();
-    let other = if upstream.port == 465 { 587 } else { 465 };
+    let (host, port) = (upstream.host.clone(), upstream.port);
+    let other = if port == 465 { 587 } else { 465 };
     let resolver = sidecar.network.resolver.clone();
     let gauge = sidecar.metrics.egress_blocked.clone();
     let token = sidecar.shutdown.token().clone();
     sidecar.tasks.spawn(async move {
         let probe = dial::probe(&resolver, &host, other);
         let Some(result) = token.run_until_cancelled(probe).await else { return };
+        let is_open = result.is_ok();
         let is_blocked = result.is_err_and(|error| error.is_egress_suspected());
         gauge.set(i64::from(is_blocked));
         if is_blocked {
             tracing::warn!(
                 host,
                 "connections time out on 465 and on 587: the cluster or the cloud may block mail ports"
+            );
+        } else if is_open {
+            tracing::warn!(
+                host,
+                port,
+                open = other,
+                "connections time out on this port and are taken on the open one: let the identity use that"
             );
         }
     });
