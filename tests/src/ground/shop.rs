@@ -1,6 +1,8 @@
 //! One test's namespace, in which Pod Security *restricted* is enforced: its mailboxes, identities and
 //! workloads, and what its apps were told.
 
+pub mod ask;
+
 use std::fmt::Debug;
 use std::sync::Mutex;
 

@@ -3,6 +3,8 @@
 //!
 //! - [`ground`]: what the others stand on
 //! - [`identities`]: they come, go, move and rest under pods that run
+//! - [`network`]: faults of the network between pod and Zoho, with real packets
+//! - [`policy`]: the chart's network policy, enforced
 //! - [`rotation`]: passwords change under load
 //! - [`upgrade`]: from the version before, back again, and away (in `make release-check`)
 //! - [`workloads`]: what sends mail, from its start to its end
@@ -15,6 +17,8 @@
 mod docs;
 mod ground;
 mod identities;
+mod network;
+mod policy;
 mod rotation;
 mod seen;
 mod upgrade;
