@@ -153,7 +153,8 @@ async fn operator(shop: &Shop) -> Result<Pod> {
         .await?;
     let is_there =
         |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && ask::address(pod).is_some();
-    pods.items
+    found
+        .items
         .into_iter()
         .find(is_there)
         .context("a pod of the operator")
