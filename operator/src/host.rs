@@ -67,12 +67,18 @@ pub fn published_host(
 
 /// Whether Zoho publishes that host for any account; case does not matter.
 pub fn is_published(host: &str) -> bool {
-    HOSTS.iter().any(|(_, organization, personal, zepto)| {
+    data_center_of(host).is_some()
+}
+
+/// The data centre of a host that Zoho publishes; case does not matter.
+pub fn data_center_of(host: &str) -> Option<DataCenter> {
+    let has = |(_, organization, personal, zepto): &&(_, _, _, Option<&str>)| {
         [Some(*organization), Some(*personal), *zepto]
             .into_iter()
             .flatten()
-            .any(|published| published.eq_ignore_ascii_case(host))
-    })
+            .any(|published: &str| published.eq_ignore_ascii_case(host))
+    };
+    HOSTS.iter().find(has).map(|(center, ..)| *center)
 }
 
 /// Why a pattern of hosts is refused.

@@ -28,13 +28,13 @@ pub(super) fn refused(draft: &Draft, refusal: &Refusal) -> String {
 /// What to do after a refusal: the likeliest cause first, and what to click.
 pub(super) fn after_refusal(identity: &MailIdentity, draft: &Draft, reason: Reason) -> String {
     if reason == Reason::AccountBlocked {
-        return unblock(identity);
+        return unblock(identity, asked(identity, draft));
     }
     let server = whose(draft.document.upstream.host.as_str());
     let mut causes: Vec<String> = draft.hints.clone();
     match identity.spec.zoho.service {
-        Service::Mail => causes.extend(causes_at_mail(identity)),
-        Service::ZeptoMail => causes.extend(causes_at_zeptomail(identity)),
+        Service::Mail => causes.extend(causes_at_mail(identity, asked(identity, draft))),
+        Service::ZeptoMail => causes.extend(causes_at_zeptomail(identity, asked(identity, draft))),
     }
     let causes = causes.iter().enumerate();
     let causes = causes.map(|(index, cause)| format!("({}) {cause}", index + 1));
@@ -57,9 +57,22 @@ fn release(identity: &MailIdentity) -> String {
     )
 }
 
-fn causes_at_mail(identity: &MailIdentity) -> Vec<String> {
+/// The data centre that was asked: a server of one's own choice may be one of Zoho's, too.
+fn asked(identity: &MailIdentity, draft: &Draft) -> DataCenter {
+    let host = &draft.document.upstream.host;
+    crate::host::data_center_of(host).unwrap_or(identity.spec.zoho.data_center)
+}
+
+/// What says which data centre is asked.
+fn choice(identity: &MailIdentity) -> &'static str {
+    match identity.spec.server {
+        Some(_) => "spec.server.host, which goes before spec.zoho.dataCenter",
+        None => "spec.zoho.dataCenter",
+    }
+}
+
+fn causes_at_mail(identity: &MailIdentity, center: DataCenter) -> Vec<String> {
     let spec = &identity.spec;
-    let center = spec.zoho.data_center;
     let SecretKeyRef { name, key } = &spec.credentials.password_secret_ref;
     vec![
         format!(
@@ -70,8 +83,9 @@ fn causes_at_mail(identity: &MailIdentity) -> Vec<String> {
         ),
         format!(
             "the account lives in another data centre than {}: log in to the web mail and look at \
-             the address there (mail.zoho.eu means EU), then set spec.zoho.dataCenter",
-            center.as_str()
+             the address there (mail.zoho.eu means EU), then set {}",
+            center.as_str(),
+            choice(identity)
         ),
         "SMTP is switched off for the mailbox, or logins are limited to listed IP addresses: have \
          the admin of the organisation look at the mailbox and at Allowed IPs in the Admin Console"
@@ -83,7 +97,7 @@ fn causes_at_mail(identity: &MailIdentity) -> Vec<String> {
     ]
 }
 
-fn causes_at_zeptomail(identity: &MailIdentity) -> Vec<String> {
+fn causes_at_zeptomail(identity: &MailIdentity, center: DataCenter) -> Vec<String> {
     let spec = &identity.spec;
     let SecretKeyRef { name, key } = &spec.credentials.password_secret_ref;
     vec![
@@ -93,16 +107,17 @@ fn causes_at_zeptomail(identity: &MailIdentity) -> Vec<String> {
         ),
         format!(
             "the agent lives in another data centre than {}: look at the address of the ZeptoMail \
-             page, then set spec.zoho.dataCenter",
-            spec.zoho.data_center.as_str()
+             page, then set {}",
+            center.as_str(),
+            choice(identity)
         ),
         "the credits are used up, or the ZeptoMail account is blocked: look at its page".to_owned(),
         "the user name is not emailapikey: remove spec.credentials.username".to_owned(),
     ]
 }
 
-fn unblock(identity: &MailIdentity) -> String {
-    let domain = domain(identity.spec.zoho.data_center);
+fn unblock(identity: &MailIdentity, center: DataCenter) -> String {
+    let domain = domain(center);
     format!(
         "Unblock it at https://mail.{domain}/UnblockMe, \
          or have the admin do it (Admin Console > Security & Compliance > Blocked Accounts); after a \

@@ -199,6 +199,31 @@ fn a_suspension_that_could_not_be_written_is_not_said_to_serve_with_a_secret_or_
 }
 
 #[test]
+fn a_remedy_names_the_data_centre_of_the_host_that_was_chosen_and_the_field_that_chose_it() {
+    let spec = json!({"spec": {"server": {"host": "smtppro.zoho.eu"}}});
+    let remedy = |class| {
+        let scene = Scene::new(&spec).attempt(refused(class, now()));
+        match decide(&scene.situation()).standing.unwrap().login {
+            Login::Refused { remedy, .. } => remedy,
+            login => panic!("{login:?}"),
+        }
+    };
+    let refused = remedy(Class::AuthFailed);
+    for words in [
+        "https://accounts.zoho.eu > Security > App Passwords",
+        "the account lives in another data centre than EU",
+        "then set spec.server.host, which goes before spec.zoho.dataCenter;",
+    ] {
+        assert!(refused.contains(words), "{words:?} is not in {refused}");
+    }
+    let blocked = remedy(Class::AccountBlocked);
+    assert!(
+        blocked.contains("https://mail.zoho.eu/UnblockMe"),
+        "{blocked}"
+    );
+}
+
+#[test]
 fn each_cause_of_a_refusal_comes_in_the_order_of_likelihood_with_what_to_click() {
     let scene = Scene::new(&json!({"spec": {"zoho": {"dataCenter": "IN"}}}));
     let scene = scene
