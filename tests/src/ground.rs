@@ -2,6 +2,7 @@
 //! behind Zoho's own host names, and a release of the chart. All by the API server, and so the same in a
 //! cluster that this program starts and in one that a person gives.
 
+pub mod absence;
 pub mod cluster;
 mod dns;
 mod images;
