@@ -191,7 +191,11 @@ fn rolled_out(standing: &Standing, pods: &PodTally) -> Said {
         return Said::new(Truth::Unknown, Reason::PodsUnreachable, message);
     }
     if pods.unread > 0 {
-        let message = format!("{} were not asked yet", of(pods.unread, &[]));
+        let message = format!(
+            "{} were not asked yet; one that stays so has not started: look at its events and at its \
+             container zohorelay",
+            of(pods.unread, &[])
+        );
         return Said::new(Truth::Unknown, Reason::Pending, message);
     }
     if pods.attached == 0 {
