@@ -2,6 +2,7 @@
 //! Zoho's own host names. One judge says of every test that no mail was lost or doubled.
 //!
 //! - [`crowd`]: a cold start of the whole node (in `make release-check`)
+//! - [`debug`]: what people look with when something is wrong, and that no password is to be seen
 //! - [`faults`]: what fails around the sidecar: itself, the node, the operator, the API server
 //! - [`ground`]: what the others stand on
 //! - [`identities`]: they come, go, move and rest under pods that run
@@ -19,6 +20,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod crowd;
+mod debug;
 mod docs;
 mod faults;
 mod ground;
