@@ -10,8 +10,10 @@ pub(crate) mod guardian;
 pub(crate) mod process;
 mod programs;
 
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,7 +121,11 @@ impl Running {
         let paths = tokio::task::spawn_blocking(move || programs::Paths::find(&binaries))
             .await
             .map_err(io::Error::other)??;
-        let mut folder = tempfile::Builder::new().prefix("zohorelay-").tempdir()?;
+        // Unlike a file it makes, a folder has what the umask leaves.
+        let mut folder = tempfile::Builder::new()
+            .prefix("zohorelay-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
         folder.disable_cleanup(options.keep);
         let authority = Authority::new()?;
         let token = credentials::token();

@@ -33,10 +33,16 @@ async fn a_crowd_of_100_pods_starts_cold_and_all_is_delivered() {
     )
     .await
     .unwrap();
-    println!("cluster: operator is there after {:.1} s", clock.elapsed().as_secs_f32());
+    println!(
+        "cluster: operator is there after {:.1} s",
+        clock.elapsed().as_secs_f32()
+    );
     let all = 3 * PODS as usize;
     while clock.elapsed() < 10 * PATIENCE && shop.until_mails(all).await.is_err() {}
-    println!("cluster: {all} mails of {PODS} pods are there after {:.1} s", clock.elapsed().as_secs_f32());
+    println!(
+        "cluster: {all} mails of {PODS} pods are there after {:.1} s",
+        clock.elapsed().as_secs_f32()
+    );
     shop.until_available("crowd").await.unwrap();
 
     let after = shop.zoho.logins_of(&shop.address()).await.unwrap();

@@ -61,11 +61,15 @@ async fn while_the_webhook_is_down_opted_in_pods_wait_and_strangers_start_at_onc
         let waiting = shop.pods_of("waiting").await.unwrap();
         assert_eq!(waiting.len(), 0);
         let strangers = shop.pods_of("passer-by").await.unwrap();
-        let inits = strangers.into_iter().map(|pod| pod.spec.unwrap().init_containers);
+        let inits = strangers
+            .into_iter()
+            .map(|pod| pod.spec.unwrap().init_containers);
         assert_eq!(inits.collect::<Vec<_>>(), [None], "one, without a sidecar");
     });
     let clock = Instant::now();
-    and_then_always(down, ground.scale_operator(2)).await.unwrap();
+    and_then_always(down, ground.scale_operator(2))
+        .await
+        .unwrap();
     let (away, back) = (clock.elapsed().as_secs_f32(), Instant::now());
     // By itself: its controller tries again.
     shop.until_mails(1).await.unwrap();
@@ -96,7 +100,13 @@ async fn a_pod_that_is_refused_tells_why_where_people_look() {
                   send mail: take hostNetwork away";
     assert!(said.contains(wanted), "{said}");
 
-    let pods: Vec<String> = shop.pods_of("named").await.unwrap().iter().map(Pod::name_any).collect();
+    let pods: Vec<String> = shop
+        .pods_of("named")
+        .await
+        .unwrap()
+        .iter()
+        .map(Pod::name_any)
+        .collect();
     assert_eq!(pods, Vec::<String>::new());
     shop.close().await.unwrap();
 }

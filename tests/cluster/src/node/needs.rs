@@ -24,15 +24,25 @@ const PLUGINS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 
 /// Fails with what to install.
 pub(super) fn check() -> Result<(), NodeError> {
-    if !rustix::process::geteuid().is_root() {
+    let is_root = rustix::process::geteuid().is_root();
+    let has_program = |program: &str| find(program).is_some();
+    check_that(is_root, has_program, plugins().is_some())
+}
+
+fn check_that(
+    is_root: bool,
+    has_program: impl Fn(&str) -> bool,
+    has_plugins: bool,
+) -> Result<(), NodeError> {
+    if !is_root {
         return Err(NodeError::NotRoot);
     }
     let mut missing: Vec<&str> = PROGRAMS
         .iter()
-        .filter(|(program, _)| find(program).is_none())
+        .filter(|(program, _)| !has_program(program))
         .map(|&(_, package)| package)
         .collect();
-    if plugins().is_none() {
+    if !has_plugins {
         missing.push("containernetworking-plugins");
     }
     missing.sort_unstable();
@@ -57,4 +67,30 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(is_root: bool, lacks: &[&str], has_plugins: bool) -> String {
+        let has_program = |program: &str| !lacks.contains(&program);
+        let error = check_that(is_root, has_program, has_plugins).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn who_is_not_root_is_told_of_sudo() {
+        let wanted = "starting a node with real pods: it must be root; run it with sudo";
+        assert_eq!(said(false, &["nft"], false), wanted);
+    }
+
+    #[test]
+    fn missing_packages_are_named_once_with_what_installs_them() {
+        let wanted = "starting a node with real pods: not installed here: containerd \
+                      containernetworking-plugins nftables (names of Debian's packages); \
+                      `tests/cluster/install` installs them";
+        assert_eq!(said(true, &["nft", "containerd", "ctr"], false), wanted);
+        assert!(check_that(true, |_| true, true).is_ok());
+    }
 }

@@ -47,7 +47,9 @@ impl Traces {
         left.extend(links.map(|link| format!("link {}", link.display())));
         let hierarchies = entries("/sys/fs/cgroup").into_iter();
         let cgroups = hierarchies.chain(["/sys/fs/cgroup".into()]);
-        let cgroups = cgroups.map(|folder| folder.join(name)).filter(|it| it.exists());
+        let cgroups = cgroups
+            .map(|folder| folder.join(name))
+            .filter(|it| it.exists());
         left.extend(cgroups.map(|folder| format!("cgroup {}", folder.display())));
         if self.folder.exists() {
             left.push(format!("folder {}", self.folder.display()));
@@ -75,7 +77,9 @@ fn index(link: &Path) -> Option<String> {
 
 fn entries(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }
 
 /// Local addresses of the listening sockets (TCP, and UDP) that a process sees, with their inodes, as
@@ -108,8 +112,12 @@ pub(crate) fn sockets_of_ours() -> BTreeSet<String> {
             break;
         }
     }
-    let fds = ours.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok());
-    let links = fds.flatten().filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+    let fds = ours
+        .iter()
+        .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok());
+    let links = fds
+        .flatten()
+        .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
     let inode = |link: PathBuf| {
         let link = link.to_str()?.strip_prefix("socket:[")?;
         Some(link.strip_suffix(']')?.to_owned())
