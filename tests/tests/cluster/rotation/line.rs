@@ -38,8 +38,9 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Starts the pod, which sends from now on over one connection.
+    /// Declares the identity and starts the pod, which sends from now on over one connection.
     pub(super) async fn start(&self) -> Result<()> {
+        self.shop.declare(self.identity).await?;
         let from = format!("--from={}", self.address);
         let run = format!("--run={}", self.identity);
         let app = Workload::deployment(self.identity, self.identity);
