@@ -111,6 +111,14 @@ impl Workload {
         self
     }
 
+    /// A further container.
+    #[must_use]
+    pub fn container(mut self, container: Value) -> Self {
+        let containers = self.pod_mut()["spec"]["containers"].as_array_mut();
+        containers.expect("a list").push(container);
+        self
+    }
+
     /// So many replicas.
     #[must_use]
     pub fn replicas(self, count: u32) -> Self {

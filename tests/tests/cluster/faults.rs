@@ -50,6 +50,39 @@ async fn a_sidecar_that_is_killed_is_back_and_the_apps_go_on() {
 }
 
 #[tokio::test]
+async fn a_sidecar_that_runs_out_of_memory_is_back_and_the_app_was_not_touched() {
+    let ground = Ground::shared().await.unwrap();
+    let Some(node) = ground.own_node("a sidecar without memory") else {
+        return;
+    };
+    let shop = Shop::open("memory").await.unwrap();
+    let limited = load::workload(&shop, 1)
+        .annotation("zohorelay.dev/memory-limit", "16Mi")
+        .container(load::crowd());
+    let pods = load::start(&shop, &limited).await;
+    let id = load::sidecar_id(&pods[0]);
+    let limit = load::memory_limit(&id);
+    assert_eq!(
+        limit,
+        16 << 20,
+        "the kernel enforces what the annotation says"
+    );
+
+    // That is plenty: it is left what it has and no more, while more and more sessions begin.
+    let struck = Timestamp::now();
+    load::squeeze(node, &id);
+    let reason = until_restarted(&shop, &pods[0]).await;
+    assert_eq!(reason, (137, "OOMKilled".to_owned()));
+    until_taken_since(&shop, &pods, Timestamp::now(), 5).await;
+
+    let end = shop.close().await.unwrap();
+    let gaps = gaps(&end.entries, struck);
+    println!("cluster: out of memory until the sidecar takes a mail again: {gaps:?} ms");
+    assert_sound("sidecar out of memory", &end);
+    assert_all_taken(&end.entries);
+}
+
+#[tokio::test]
 async fn containerd_and_kubelet_restart_and_no_app_notices() {
     let ground = Ground::shared().await.unwrap();
     let Some(node) = ground.own_node("restarts of the node's programs") else {

@@ -1,13 +1,20 @@
 //! Apps that send all the time, and what became of their mails.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use serde_json::{Value, json};
+use zohorelay_cluster::Node;
 use zohorelay_tests::ground::shop::{End, Shop};
 use zohorelay_tests::ground::told::Entry;
-use zohorelay_tests::ground::workload::Workload;
+use zohorelay_tests::ground::workload::{Workload, container_security};
+
+const CROWD: &str = "trap exit TERM; while sleep 0.1; do sleep 600 | nc 127.0.0.1 2525 & done";
 
 /// Name of the workload.
 pub(crate) const NAME: &str = "shop";
@@ -75,6 +82,68 @@ pub(crate) async fn until_restarted(shop: &Shop, pod: &Pod) -> (i32, String) {
     let last = sidecar(&pod).and_then(|status| status.last_state.clone());
     let ended = last.and_then(|state| state.terminated).unwrap();
     (ended.exit_code, ended.reason.unwrap_or_default())
+}
+
+/// What the runtime calls a pod's sidecar.
+pub(crate) fn sidecar_id(pod: &Pod) -> String {
+    let id = sidecar(pod).and_then(|status| status.container_id.as_deref());
+    id.unwrap().rsplit('/').next().unwrap().to_owned()
+}
+
+/// A container that begins one session after another with the sidecar, and ends none.
+pub(crate) fn crowd() -> Value {
+    json!({
+        "name": "crowd",
+        "image": "docker.io/zohorelay/busybox:1",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/busybox", "sh", "-c", CROWD],
+        "securityContext": container_security(),
+    })
+}
+
+/// Lowers the memory limit of a container until the kernel finds nothing more to take from it.
+pub(crate) fn squeeze(node: &Node, id: &str) {
+    let mut bytes = 8 << 20;
+    loop {
+        let mut command = Command::new("runc");
+        command.args(["--root=/run/containerd/runc/k8s.io", "update", id]);
+        command.arg(format!("--memory={bytes}"));
+        if !node.inside(&command).output().unwrap().status.success() {
+            break;
+        }
+        bytes -= bytes / 16;
+    }
+    assert!(bytes < 8 << 20, "not at all");
+}
+
+/// The limit that the kernel has for a container's memory, in bytes.
+pub(crate) fn memory_limit(id: &str) -> u64 {
+    let found = find(Path::new("/sys/fs/cgroup"), id);
+    let files = ["memory.limit_in_bytes", "memory.max"].iter();
+    let mut limits = found.iter().flat_map(|folder| {
+        files
+            .clone()
+            .filter_map(|file| fs::read_to_string(folder.join(file)).ok())
+    });
+    limits.next().expect("a limit").trim().parse().unwrap()
+}
+
+/// The folders of that name, in each hierarchy one.
+fn find(below: &Path, name: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(below) else {
+        return Vec::new();
+    };
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let folders = folders.filter(|path| path.is_dir() && !path.is_symlink());
+    folders
+        .flat_map(|folder| {
+            if folder.ends_with(name) {
+                vec![folder]
+            } else {
+                find(&folder, name)
+            }
+        })
+        .collect()
 }
 
 fn is_running(status: &ContainerStatus) -> bool {
