@@ -215,7 +215,8 @@ async fn fetch(
     let (host, port, path) = at;
     let request =
         format!("GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\nConnection: close\\r\\n\\r\\n");
-    let script = format!("printf '{request}' | timeout 10 nc -w 3 {host} {port}");
+    // A server may leave where it hears the end before it has answered.
+    let script = format!("(printf '{request}'; sleep 1) | timeout 10 nc -w 3 {host} {port}");
     let exec = ["-n", namespace, "exec", pod, "-c", "shell", "--"];
     let arguments = [&exec[..], &["/bin/busybox", "sh", "-c", &script]].concat();
     ground.cluster.output(Program::Kubectl, &arguments).await

@@ -11,16 +11,16 @@ use super::scene::{Scene, declare, failures, node_for};
 #[tokio::test]
 async fn a_warm_connection_that_died_costs_no_mail() {
     let delivery = json!({"deadline": "3s"});
-    let Some(scene) = Scene::set("half-open", delivery, 1500).await.unwrap() else {
+    let Some(scene) = Scene::set("half-open", delivery, 2500).await.unwrap() else {
         return;
     };
     let address = scene.shop.address();
     let logins = async || scene.shop.zoho.logins_of(&address).await.unwrap().total;
 
     // One that is reset says so to the next mail, which goes by a fresh one.
+    let before = logins().await;
     scene.filter.learn(SMTPS).await.unwrap();
     scene.until_more("2.0.0").await.unwrap();
-    let before = logins().await;
     let reset = "tcp sport @known reject with tcp reset";
     scene.filter.rules(&[reset]).await.unwrap();
     let told = scene.until_more("").await.unwrap();
@@ -28,9 +28,9 @@ async fn a_warm_connection_that_died_costs_no_mail() {
     assert_eq!(logins().await, before + 1, "a fresh connection");
 
     // One that swallows all is given up within the deadline, before any content.
+    let before = logins().await;
     scene.filter.learn(SMTPS).await.unwrap();
     scene.until_more("2.0.0").await.unwrap();
-    let before = logins().await;
     scene
         .filter
         .rules(&["tcp sport @known counter drop"])
