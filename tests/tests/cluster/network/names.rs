@@ -1,4 +1,4 @@
-//! DNS fails, or lies.
+//! DNS fails, or lies (docs/proof.md U21).
 
 use std::net::IpAddr;
 
