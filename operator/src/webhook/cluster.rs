@@ -25,7 +25,15 @@ pub enum WriteError {
         /// What the API server said.
         source: kube::Error,
     },
-    /// As above.
+    /// The release is being removed: a Secret that is written now would stay behind.
+    #[error("writing Secret {name}: its owner, the Deployment {deployment}, is gone")]
+    Orphan {
+        /// Its name.
+        name: String,
+        /// Name of the Deployment.
+        deployment: String,
+    },
+    /// As the first.
     #[error("patching the caBundle of MutatingWebhookConfiguration {name}: {source}")]
     Configuration {
         /// Its name.
@@ -43,6 +51,7 @@ pub struct Cluster {
     secret: String,
     configuration: String,
     deployment: Option<String>,
+    owner: Option<OwnerReference>,
 }
 
 impl Cluster {
@@ -54,6 +63,7 @@ impl Cluster {
             secret: args.webhook_secret.clone(),
             configuration: args.webhook_configuration.clone(),
             deployment: args.deployment.clone(),
+            owner: None,
         }
     }
 
@@ -77,13 +87,23 @@ impl Cluster {
         Api::all(self.client.clone())
     }
 
+    /// Remembers the Deployment as the owner, for the day it cannot be read: when a release is removed,
+    /// the right to is gone with it, and a Secret without an owner would stay behind.
+    pub async fn find_owner(&mut self) {
+        if self.owner.is_none()
+            && let Some(name) = &self.deployment
+        {
+            self.owner = self.read_owner(name).await.ok();
+        }
+    }
+
     /// Creates the Secret, or replaces the one that was observed and no other.
     pub async fn write_secret(
         &self,
         kept: &Kept,
         observed: Option<&Secret>,
     ) -> Result<Secret, WriteError> {
-        let mut secret = store::write(kept, observed, self.owner().await);
+        let mut secret = store::write(kept, observed, self.owner().await?);
         secret.metadata.name = Some(self.secret.clone());
         let params = PostParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -99,28 +119,41 @@ impl Cluster {
         })
     }
 
-    /// The Deployment takes the Secret with it when it goes. Without it all else works, so failing to
-    /// read it is only told.
-    async fn owner(&self) -> Option<OwnerReference> {
-        let name = self.deployment.as_ref()?;
-        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
-        match deployments.get_metadata(name).await {
-            Ok(deployment) => Some(OwnerReference {
-                api_version: Deployment::api_version(&()).into_owned(),
-                kind: Deployment::kind(&()).into_owned(),
-                name: name.clone(),
-                uid: deployment.metadata.uid?,
-                ..OwnerReference::default()
+    /// The Deployment takes the Secret with it when it goes. Without the right to read it all else works,
+    /// so that is only told.
+    async fn owner(&self) -> Result<Option<OwnerReference>, WriteError> {
+        let Some(name) = &self.deployment else {
+            return Ok(None);
+        };
+        match self.read_owner(name).await {
+            Ok(owner) => Ok(Some(owner)),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Err(WriteError::Orphan {
+                name: self.secret.clone(),
+                deployment: name.clone(),
             }),
             Err(error) => {
-                tracing::warn!(
-                    error = crate::run::chain(&error),
-                    deployment = name,
-                    "the webhook's Secret will outlive the Deployment, which cannot be read"
-                );
-                None
+                if self.owner.is_none() {
+                    tracing::warn!(
+                        error = crate::run::chain(&error),
+                        deployment = name,
+                        "the webhook's Secret will outlive the Deployment, which cannot be read"
+                    );
+                }
+                Ok(self.owner.clone())
             }
         }
+    }
+
+    async fn read_owner(&self, name: &str) -> kube::Result<OwnerReference> {
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
+        let deployment = deployments.get_metadata(name).await?;
+        Ok(OwnerReference {
+            api_version: Deployment::api_version(&()).into_owned(),
+            kind: Deployment::kind(&()).into_owned(),
+            name: name.to_owned(),
+            uid: deployment.metadata.uid.unwrap_or_default(),
+            ..OwnerReference::default()
+        })
     }
 
     /// Puts the bundle into our webhook of the configuration.

@@ -214,6 +214,7 @@ impl Keeper {
 
     /// One write, if one is due; returns when to look again.
     async fn lead(&mut self, now: Timestamp) -> Result<Instant, LeadError> {
+        self.cluster.find_owner().await;
         let Setting {
             names, lifetimes, ..
         } = &self.setting;

@@ -12,6 +12,8 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use zohorelay_cluster::proxy::Request;
+use zohorelay_cluster::{Fault, FaultProxy};
 use zohorelay_operator::webhook::certificate::{Issue, Names, Validity};
 use zohorelay_operator::webhook::rotation::{Kept, Rotation};
 use zohorelay_operator::webhook::store;
@@ -168,9 +170,8 @@ async fn a_certificate_that_expired_while_nobody_ran_is_replaced_before_the_repl
     place.end().await;
 }
 
-#[tokio::test]
-async fn the_secret_goes_with_the_deployment() {
-    let place = Place::new().await;
+/// A Deployment without pods.
+async fn deploy(place: &Place) {
     let labels = json!({"app": "operator"});
     let deployment: Value = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "operator"},
@@ -183,9 +184,20 @@ async fn the_secret_goes_with_the_deployment() {
             },
         },
     });
-    apply_object(&place.client, &place.namespace, &deployment)
-        .await
-        .unwrap();
+    let applied = apply_object(&place.client, &place.namespace, &deployment).await;
+    applied.unwrap();
+}
+
+async fn undeploy(place: &Place) {
+    let deployments = api::<Deployment>(&place.client, &place.namespace);
+    let params = DeleteParams::default();
+    deployments.delete("operator", &params).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_secret_goes_with_the_deployment() {
+    let place = Place::new().await;
+    deploy(&place).await;
     let replica = place.leader(&["--deployment", "operator"], LONG).await;
     replica.is_ready().await;
     replica.stop.cancel();
@@ -195,11 +207,58 @@ async fn the_secret_goes_with_the_deployment() {
         ("Deployment", "operator")
     );
     assert_eq!(owners[0].block_owner_deletion, None);
-    let deployments = api::<Deployment>(&place.client, &place.namespace);
-    deployments
-        .delete("operator", &DeleteParams::default())
+    undeploy(&place).await;
+    disappears(&place.secrets(), SECRET).await.unwrap();
+    place.end().await;
+}
+
+/// The same seen and changed on its way to the API server.
+async fn behind_proxy() -> (Place, FaultProxy) {
+    let mut place = Place::new().await;
+    let cluster = zohorelay_cluster::shared().await.unwrap();
+    let proxy = FaultProxy::start(cluster).await.unwrap();
+    place.client = proxy.access(cluster.admin()).client().unwrap();
+    deploy(&place).await;
+    (place, proxy)
+}
+
+/// Pods outlive their Deployment by seconds, and see the Secret go.
+#[tokio::test]
+async fn a_leader_whose_deployment_is_gone_makes_no_secret_any_more() {
+    let (place, proxy) = behind_proxy().await;
+    let replica = place.leader(&["--deployment", "operator"], LONG).await;
+    replica.is_ready().await;
+    let before = proxy.requests().len();
+    undeploy(&place).await;
+    disappears(&place.secrets(), SECRET).await.unwrap();
+    let looks = |it: &Request| it.is("get", "deployments");
+    let looked = |seen: &[Request]| seen[before..].iter().any(looks);
+    proxy.requests_when(looked).await;
+    // It would find what has no owner, and leave it as it is.
+    deploy(&place).await;
+    let is_owned = |secret: Option<&Secret>| {
+        secret.is_some_and(|secret| secret.metadata.owner_references.is_some())
+    };
+    until(&place.secrets(), SECRET, "it has an owner", is_owned)
         .await
         .unwrap();
+    place.end().await;
+}
+
+/// helm takes the rights away at the same time.
+#[tokio::test]
+async fn a_leader_that_may_not_read_its_deployment_any_more_knows_it_as_the_owner() {
+    let (place, proxy) = behind_proxy().await;
+    let replica = place.leader(&["--deployment", "operator"], LONG).await;
+    replica.is_ready().await;
+    let read = |it: &Request| it.is("get", "deployments");
+    proxy.add(Fault::forbidden().when(read));
+    undeploy(&place).await;
+    let is_made = |it: &&Request| it.is("create", "secrets");
+    let twice = |seen: &[Request]| seen.iter().filter(is_made).count() >= 2;
+    proxy.requests_when(twice).await;
+    replica.stop.cancel();
+    replica.task.await.unwrap();
     disappears(&place.secrets(), SECRET).await.unwrap();
     place.end().await;
 }
