@@ -86,7 +86,7 @@ async fn no_mail_is_lost_and_no_pod_refused_by_an_upgrade_nor_by_the_way_back() 
     goes_on(&shop, 20).await;
 
     let before = lives(&shop, "old").await;
-    let (seconds, pods) = while_pods_come(&shop, install(&shop, &today)).await;
+    let (seconds, pods) = while_pods_come(&shop, Box::pin(install(&shop, &today))).await;
     println!("cluster: helm upgrade {seconds:.1} s, {pods} pods let in meanwhile");
     shop.start(&sending(&shop, "new")).await.unwrap();
     shop.until_available("new").await.unwrap();
@@ -107,7 +107,7 @@ async fn no_mail_is_lost_and_no_pod_refused_by_an_upgrade_nor_by_the_way_back() 
     goes_on(&shop, 20).await;
 
     let before = lives(&shop, "old").await;
-    let (seconds, pods) = while_pods_come(&shop, roll_back(&shop, &previous)).await;
+    let (seconds, pods) = while_pods_come(&shop, Box::pin(roll_back(&shop, &previous))).await;
     println!("cluster: helm rollback {seconds:.1} s, {pods} pods let in meanwhile");
     restart(&shop, "new").await;
     assert_eq!(sidecars_of(&shop, "new").await, [&*previous.sidecar]);
