@@ -47,6 +47,7 @@ SUITES = api chart
 
 .PHONY: test-api
 test-api: cluster-build ## Run the operator, the webhook and the chart at a real API server (needs Go)
+	@tests/prometheus/install
 	cargo test --locked --workspace --no-run
 	cargo test --locked --workspace $(SUITES:%=--test %)
 
@@ -104,6 +105,10 @@ images-twice: ## Build them a second time in another folder, and compare all byt
 crds: ## Write crds/manifests/, and the chart's copy, from the types in crds/src
 	cargo run --locked --quiet -p zohorelay-operator -- crds > target/crds.yaml
 	tee crds/manifests/mailidentities.zohorelay.dev.yaml < target/crds.yaml > charts/zohorelay/files/mailidentities.zohorelay.dev.yaml
+
+.PHONY: rules
+rules: cluster-build ## Write examples/prometheus/rules.yaml from the chart's alert rules
+	@examples/prometheus/render $$(cargo run --locked --quiet -p zohorelay-cluster -- build | grep '/helm$$')
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -21,6 +21,8 @@ pub const HOLD: &str = "hold";
 pub struct Metrics {
     registry: Registry,
     series: Series,
+    /// When the process started, in Unix seconds: a counter of a young process counts news only.
+    pub start_time: IntGauge,
     /// 1 while connections time out on both ports of an upstream.
     pub egress_blocked: IntGauge,
     /// Sessions of apps at the moment.
@@ -147,6 +149,11 @@ impl Metrics {
         build.with_label_values(&[version]).set(1);
         Ok(Self {
             series: Series::new(r)?,
+            start_time: gauge(
+                r,
+                "zohorelay_sidecar_start_time_seconds",
+                "When the process started, in Unix seconds",
+            )?,
             egress_blocked: gauge(
                 r,
                 "zohorelay_sidecar_egress_blocked",

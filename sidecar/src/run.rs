@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
@@ -124,12 +124,20 @@ fn bind(args: &RunArgs) -> Result<Listeners, Refusal> {
     })
 }
 
+/// Never negative: 0 for a clock before 1970.
+fn unix_seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
 fn build(args: &RunArgs, spool: Arc<Spool>) -> Result<(Arc<Sidecar>, Vec<Watch>), Refusal> {
     let broken = |what: &str, error: &dyn std::error::Error| {
         Refusal::new(exit::SOFTWARE, format!("{what}: {}", chain(error)))
     };
     let metrics =
         Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|e| broken("making the metrics", &e))?;
+    metrics.start_time.set(unix_seconds(SystemTime::now()));
     let roots = system_roots().map_err(|e| broken("reading the system's trust anchors", &e))?;
     let roster: Vec<_> = args
         .names

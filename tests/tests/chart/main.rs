@@ -4,13 +4,13 @@
 //! - [`webhook`]: what the webhook and the policy behind it mean, and who certifies it
 //! - [`values`]: wrong values are refused with their path; the reference lists every value
 //! - [`rights`]: the operator's rights, and the page that explains each
-//! - [`alerts`]: the rules speak of metrics that there are
+//! - [`alerts`]: the rules ask for series that there are, and promtool plays them
 //! - [`dry_run`]: the API server takes every object of every variant
 //! - [`policies`]: both admission policies, at work
 //! - [`lifecycle`]: install, upgrade, uninstall, and what stays
 //! - [`leavings`]: what a real operator leaves, and what helm's notes say, typed
 //!
-//! Needs helm and a control plane, which `make test-api` builds; never a mock of either.
+//! Needs helm and a control plane, which `make test-api` builds; never a mock of either. And promtool, which it fetches.
 
 #![allow(
     clippy::expect_used,

@@ -101,6 +101,22 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     ("crds.install=true", &["/crds", "'install'"]),
     (
+        "prometheusRule.divideWindowsBy=0",
+        &["/prometheusRule/divideWindowsBy"],
+    ),
+    (
+        "prometheusRule.severities.relayDenied=page",
+        &["/prometheusRule/severities", "'relayDenied'"],
+    ),
+    (
+        "prometheusRule.thresholds.deniedMails=0",
+        &["/prometheusRule/thresholds/deniedMails"],
+    ),
+    (
+        "prometheusRule.runbookUrl=docs/alerts.md",
+        &["/prometheusRule/runbookUrl"],
+    ),
+    (
         "webhook.certSource=secret",
         &["webhook.secretName: name the Secret"],
     ),
