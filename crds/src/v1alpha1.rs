@@ -19,4 +19,7 @@ pub use mail_identity::{
     Server, Zoho,
 };
 pub use size::{Size, SizeError};
-pub use status::{CredentialStatus, HoldStatus, MailIdentityStatus, PodCounts, RefusedCredential};
+pub use status::{
+    CredentialStatus, DeliveryStatus, FailedMail, HoldStatus, MailIdentityStatus, PodCounts,
+    RefusedCredential,
+};

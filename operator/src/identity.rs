@@ -87,8 +87,7 @@ impl Controller {
             _ = join_all(drivers) => {}
             () = hand_on(changed, queues) => {}
         }
-        self.metrics.identity_ready.reset();
-        self.metrics.pods.reset();
+        self.metrics.forget_all();
     }
 }
 

@@ -1,7 +1,17 @@
 //! Every metric of the operator.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use zohorelay_crds::v1alpha1::PodCounts;
+use zohorelay_upstream::Class;
+
+use crate::pods::ended::Ended;
+
+/// How the mails of containers that ended are counted: their last words tell no more.
+const OUTCOMES: [&str; 2] = ["accepted", "failed"];
 
 /// The metrics, registered once.
 #[derive(Clone, Debug)]
@@ -23,6 +33,14 @@ pub struct Metrics {
     pub webhook_certificate_not_after: IntGauge,
     /// 1 on the replica that leads.
     pub leader: IntGauge,
+    /// Last words of containers that could not be read.
+    pub malformed_last_words: IntCounter,
+    ended_mails: IntCounterVec,
+    ended_failures: IntCounterVec,
+    /// How often somebody read the metrics.
+    reads: Arc<AtomicU64>,
+    /// The identities with series of ended containers, and the reads before those began.
+    begun: Arc<Mutex<HashMap<(String, String), u64>>>,
 }
 
 impl Metrics {
@@ -42,6 +60,17 @@ impl Metrics {
                 counters.with_label_values(&[result]);
             }
             prometheus::Result::Ok(counters)
+        };
+        let ended = |name: &str, help: &str, label: &str| {
+            let labels = ["namespace", "identity", label];
+            let counters = IntCounterVec::new(Opts::new(name, help), &labels)?;
+            registry.register(Box::new(counters.clone()))?;
+            prometheus::Result::Ok(counters)
+        };
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            prometheus::Result::Ok(counter)
         };
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(name, help)?;
@@ -71,14 +100,10 @@ impl Metrics {
                 "Reconciliations, by result.",
                 &["done", "user_error", "retry"],
             )?,
-            malformed: {
-                let malformed = IntCounter::new(
-                    "zohorelay_operator_malformed_objects_total",
-                    "MailIdentity objects that could not be read and were passed over.",
-                )?;
-                registry.register(Box::new(malformed.clone()))?;
-                malformed
-            },
+            malformed: counter(
+                "zohorelay_operator_malformed_objects_total",
+                "MailIdentity objects that could not be read and were passed over.",
+            )?,
             admissions: counters(
                 "zohorelay_operator_admissions_total",
                 "Pods admitted, by result.",
@@ -89,6 +114,22 @@ impl Metrics {
                 "When the webhook's certificate ends, in Unix seconds.",
             )?,
             leader: gauge("zohorelay_operator_leader", "1 on the replica that leads.")?,
+            malformed_last_words: counter(
+                "zohorelay_operator_malformed_last_words_total",
+                "Last words of sidecars that ended which could not be read.",
+            )?,
+            ended_mails: ended(
+                "zohorelay_operator_ended_pod_mails_total",
+                "Mails of sidecars that ended, by outcome.",
+                "outcome",
+            )?,
+            ended_failures: ended(
+                "zohorelay_operator_ended_pod_failures_total",
+                "Mails that failed in sidecars that ended, by class.",
+                "class",
+            )?,
+            reads: Arc::default(),
+            begun: Arc::default(),
             registry,
         })
     }
@@ -105,6 +146,55 @@ impl Metrics {
         }
     }
 
+    /// All series of ended containers of an identity exist from now on, with 0.
+    pub fn begin_ended(&self, namespace: &str, identity: &str) {
+        let key = (namespace.to_owned(), identity.to_owned());
+        let mut begun = self.begun();
+        if begun.contains_key(&key) {
+            return;
+        }
+        begun.insert(key, self.reads.load(Ordering::Relaxed));
+        for outcome in OUTCOMES {
+            self.ended_mails
+                .with_label_values(&[namespace, identity, outcome]);
+        }
+        for class in Class::ALL {
+            self.ended_failures
+                .with_label_values(&[namespace, identity, class.as_str()]);
+        }
+    }
+
+    /// Whether somebody read the series of ended containers of an identity since they exist.
+    pub fn is_read(&self, namespace: &str, identity: &str) -> bool {
+        let key = (namespace.to_owned(), identity.to_owned());
+        let reads = self.reads.load(Ordering::Relaxed);
+        self.begun().get(&key).is_some_and(|begun| reads > *begun)
+    }
+
+    /// Somebody read the metrics.
+    pub fn read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the last words of a container.
+    pub fn ended(&self, namespace: &str, identity: &str, ended: &Ended) {
+        let account = &ended.account;
+        for (outcome, count) in OUTCOMES.iter().zip([account.accepted, account.failed()]) {
+            self.ended_mails
+                .with_label_values(&[namespace, identity, outcome])
+                .inc_by(count);
+        }
+        for (class, count) in ended.failures() {
+            self.ended_failures
+                .with_label_values(&[namespace, identity, class.as_str()])
+                .inc_by(count);
+        }
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashMap<(String, String), u64>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An identity is gone, and its series with it.
     pub fn forget(&self, namespace: &str, identity: &str) {
         // One that has no series is no fault.
@@ -114,12 +204,25 @@ impl Metrics {
         for (state, _) in states(PodCounts::default()) {
             let _ = self.pods.remove_label_values(&[namespace, identity, state]);
         }
+        let key = (namespace.to_owned(), identity.to_owned());
+        self.begun().remove(&key);
+        for outcome in OUTCOMES {
+            let labels = [namespace, identity, outcome];
+            let _ = self.ended_mails.remove_label_values(&labels);
+        }
+        for class in Class::ALL {
+            let labels = [namespace, identity, class.as_str()];
+            let _ = self.ended_failures.remove_label_values(&labels);
+        }
     }
 
     /// Another replica knows better from now on how identities stand.
     pub fn forget_all(&self) {
         self.identity_ready.reset();
         self.pods.reset();
+        self.begun().clear();
+        self.ended_mails.reset();
+        self.ended_failures.reset();
     }
 
     /// For `/metrics`.
@@ -139,7 +242,10 @@ fn states(pods: PodCounts) -> [(&'static str, i32); 4] {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::pods::account::Account;
 
     fn rendered(metrics: &Metrics) -> String {
         let families = metrics.registry().gather();
@@ -166,7 +272,45 @@ mod tests {
         metrics.forget("shop", "billing");
         assert_eq!(rendered(&metrics), fresh);
         metrics.identity("shop", "billing", true, pods);
+        metrics.begin_ended("shop", "billing");
         metrics.forget_all();
+        assert_eq!(rendered(&metrics), fresh);
+    }
+
+    #[test]
+    fn series_of_ended_pods_begin_with_zero_and_tell_whether_they_were_read() {
+        let metrics = Metrics::new("1").unwrap();
+        let fresh = rendered(&metrics);
+        metrics.read();
+        assert!(!metrics.is_read("shop", "billing"));
+        metrics.begin_ended("shop", "billing");
+        metrics.begin_ended("shop", "billing");
+        assert!(!metrics.is_read("shop", "billing"));
+        let zero = |page: &str| {
+            let ours = page.lines().filter(|line| line.contains("ended_pod"));
+            ours.filter(|line| line.ends_with(" 0")).count()
+        };
+        assert_eq!(zero(&rendered(&metrics)), Class::ALL.len() + OUTCOMES.len());
+        metrics.read();
+        assert!(metrics.is_read("shop", "billing"));
+        let ended = Ended {
+            at: Timestamp::UNIX_EPOCH,
+            account: Account {
+                accepted: 2,
+                failed: [(Class::RelayDenied, 3)].into(),
+                ..Account::default()
+            },
+        };
+        metrics.ended("shop", "billing", &ended);
+        let page = rendered(&metrics);
+        for line in [
+            "pod_mails_total{identity=\"billing\",namespace=\"shop\",outcome=\"accepted\"} 2",
+            "pod_mails_total{identity=\"billing\",namespace=\"shop\",outcome=\"failed\"} 3",
+            "pod_failures_total{class=\"relay_denied\",identity=\"billing\",namespace=\"shop\"} 3",
+        ] {
+            assert!(page.contains(line), "{line}: {page}");
+        }
+        metrics.forget("shop", "billing");
         assert_eq!(rendered(&metrics), fresh);
     }
 }

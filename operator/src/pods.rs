@@ -3,9 +3,15 @@
 //! - [`pod`]: what is parsed of a `Pod`
 //! - [`index`]: what is known of all of them, with [`PodTally`] as the answer
 //! - [`summary`]: what one sidecar says of itself
+//! - [`ended`]: what is left of those that are gone
+//! - [`account`], [`kind`], [`delivery`]: what became of mails, what it means, and of all pods together
 //! - [`schedule`]: when which sidecar is asked
 
+pub mod account;
+pub mod delivery;
+pub mod ended;
 pub mod index;
+pub mod kind;
 pub mod pod;
 mod reader;
 mod record;
@@ -17,12 +23,15 @@ mod watch;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zohorelay_crds::v1alpha1::MailIdentity;
 
+use self::delivery::Delivery;
+use self::ended::Ended;
 use self::index::NamespacedName;
 use self::shared::Shared;
 use crate::leadership::Leadership;
@@ -51,6 +60,8 @@ pub struct PodTally {
     pub unread: u32,
     /// Names for messages.
     pub examples: Examples,
+    /// What became of their mails, and of those of pods that ended.
+    pub delivery: Delivery,
 }
 
 /// Names of pods, at most three each, in alphabetical order.
@@ -87,9 +98,34 @@ impl Pods {
         self.0.tally(identity, uid, revision)
     }
 
+    /// What is to be counted now of containers of an identity that ended; each is given once. Also tells
+    /// whether something waits until somebody has read the metrics, as `is_read` says. `through` is the
+    /// end of the newest one that an earlier leader counted.
+    pub fn count_ended(
+        &self,
+        namespace: &str,
+        identity: &str,
+        through: Option<Timestamp>,
+        is_read: bool,
+        now: Timestamp,
+    ) -> (Vec<Ended>, bool) {
+        let identity = NamespacedName::new(namespace, identity);
+        self.0.count_ended(&identity, through, is_read, now)
+    }
+
+    /// How many last words could not be read since this was asked last.
+    pub fn take_malformed(&self) -> u64 {
+        self.0.take_malformed()
+    }
+
+    /// An identity was deleted.
+    pub fn forget(&self, namespace: &str, identity: &str) {
+        self.0.forget(&NamespacedName::new(namespace, identity));
+    }
+
     /// Keeps the pods up to date until `stop`, tells `changed` whose pods changed or reported
-    /// something new, and reports pods that asked for the sidecar and did not get it. For the leader;
-    /// it begins with no pods, whatever an earlier watch knew.
+    /// something new, and reports pods that asked for the sidecar and did not get it, and the first failures of pods. For the
+    /// leader; it begins with no pods, whatever an earlier watch knew.
     pub async fn watch(
         self,
         client: Client,
@@ -97,12 +133,13 @@ impl Pods {
         changed: mpsc::Sender<ObjectRef<MailIdentity>>,
         stop: CancellationToken,
     ) {
-        self.0.clear();
+        self.0.clear(Timestamp::now());
         let all = async {
             tokio::join!(
                 watch::run(&self.0, &client, &scope),
                 tell::forward(&self.0, changed),
                 tell::report_missing(&self.0, &client),
+                tell::report_failures(&self.0, &client),
             )
         };
         tokio::select! {

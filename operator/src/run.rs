@@ -176,7 +176,11 @@ fn controller(
 fn serve_admin(parts: &mut JoinSet<Part>, listener: TcpListener, metrics: &Metrics, ready: Ready) {
     let metrics = metrics.clone();
     let routes = Routes::new()
-        .get("/metrics", move || Response::metrics(metrics.registry()))
+        .get("/metrics", move || {
+            let page = Response::metrics(metrics.registry());
+            metrics.read();
+            page
+        })
         .get("/live", || Response::text(200, "ok"))
         .get("/ready", move || match ready.obstacle() {
             None => Response::text(200, "ok"),

@@ -16,6 +16,8 @@ pub enum ConditionType {
     Published,
     /// Every attached pod reports the published revision.
     RolledOut,
+    /// Mails are taken. Ready does not rest on it.
+    Delivering,
     /// Abnormal-true (kstatus): the operator goes on by itself.
     Reconciling,
     /// Abnormal-true (kstatus): nothing changes until a person changes something.
@@ -24,11 +26,12 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type, in the order in which they are written.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Ready,
         Self::CredentialsVerified,
         Self::Published,
         Self::RolledOut,
+        Self::Delivering,
         Self::Reconciling,
         Self::Stalled,
     ];
@@ -40,6 +43,7 @@ impl ConditionType {
             Self::CredentialsVerified => "CredentialsVerified",
             Self::Published => "Published",
             Self::RolledOut => "RolledOut",
+            Self::Delivering => "Delivering",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
         }
@@ -99,11 +103,45 @@ pub enum Reason {
     PodsUnreachable,
     /// Pods asked for the sidecar and did not get it.
     SidecarMissing,
+    /// Mails are taken.
+    Delivering,
+    /// No mail was taken yet, and none failed in a way that needs somebody.
+    NoMail,
+    /// Some pods do not answer, so that nobody knows.
+    SidecarsUnreachable,
+    /// A sidecar's login was refused.
+    AuthFailed,
+    /// Zoho says: too many mails in too short a time.
+    RateLimited,
+    /// Mails are held back without a try.
+    Held,
+    /// No trustworthy TLS to the server.
+    Tls,
+    /// Zoho does not let the mailbox send as that address.
+    RelayDenied,
+    /// An application sends as an address that is not the identity's.
+    SenderRefused,
+    /// No connection to the server.
+    Connect,
+    /// The server does not answer in time.
+    Timeout,
+    /// A sidecar has no document of the identity.
+    NotConfigured,
+    /// What answers is no mail server.
+    Protocol,
+    /// Refused for a reason that no table knows.
+    Unclassified,
+    /// The server's last replies are lost.
+    UnknownOutcome,
+    /// The server asks to try again later.
+    Transient,
+    /// No free connection, or no room for long mails.
+    Busy,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 39] = [
         Self::Pending,
         Self::Published,
         Self::PublishedUnverified,
@@ -126,6 +164,23 @@ impl Reason {
         Self::PodsOutdated,
         Self::PodsUnreachable,
         Self::SidecarMissing,
+        Self::Delivering,
+        Self::NoMail,
+        Self::SidecarsUnreachable,
+        Self::AuthFailed,
+        Self::RateLimited,
+        Self::Held,
+        Self::Tls,
+        Self::RelayDenied,
+        Self::SenderRefused,
+        Self::Connect,
+        Self::Timeout,
+        Self::NotConfigured,
+        Self::Protocol,
+        Self::Unclassified,
+        Self::UnknownOutcome,
+        Self::Transient,
+        Self::Busy,
     ];
 
     /// The name in the object: CamelCase, as Kubernetes asks for.
@@ -153,6 +208,23 @@ impl Reason {
             Self::PodsOutdated => "PodsOutdated",
             Self::PodsUnreachable => "PodsUnreachable",
             Self::SidecarMissing => "SidecarMissing",
+            Self::Delivering => "Delivering",
+            Self::NoMail => "NoMail",
+            Self::SidecarsUnreachable => "SidecarsUnreachable",
+            Self::AuthFailed => "AuthFailed",
+            Self::RateLimited => "RateLimited",
+            Self::Held => "Held",
+            Self::Tls => "Tls",
+            Self::RelayDenied => "RelayDenied",
+            Self::SenderRefused => "SenderRefused",
+            Self::Connect => "Connect",
+            Self::Timeout => "Timeout",
+            Self::NotConfigured => "NotConfigured",
+            Self::Protocol => "Protocol",
+            Self::Unclassified => "Unclassified",
+            Self::UnknownOutcome => "UnknownOutcome",
+            Self::Transient => "Transient",
+            Self::Busy => "Busy",
         }
     }
 }

@@ -33,7 +33,6 @@ use super::{MailIdentityStatus, Seconds, Size, rule};
     validation = rule::name(),
     doc = "A mailbox at Zoho that pods of this namespace may send as.",
     printcolumn(name = "Address", type_ = "string", json_path = ".spec.address"),
-    printcolumn(name = "Server", type_ = "string", json_path = ".status.server"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -44,11 +43,28 @@ use super::{MailIdentityStatus, Seconds, Size, rule};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"CredentialsVerified\")].status"
     ),
+    printcolumn(
+        name = "Delivering",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Delivering\")].status"
+    ),
     printcolumn(name = "Pods", type_ = "integer", json_path = ".status.pods.attached"),
     printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Server",
+        type_ = "string",
+        json_path = ".status.server",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Last Failure",
+        type_ = "string",
+        json_path = ".status.delivery.lastFailure.class",
+        priority = 1
     )
 )]
 #[serde(rename_all = "camelCase")]

@@ -40,10 +40,13 @@ pub struct MailIdentityStatus {
     /// Why no pod sends for now, and the last request to go on all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldStatus>,
-    /// When the newest ended container was counted.
+    /// What became of the mails, as of a few minutes ago at most where nothing but numbers changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryStatus>,
+    /// When the newest ended container that was counted had ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_through: Option<Time>,
-    /// Ready, CredentialsVerified, Published and RolledOut; Reconciling and Stalled only while they
+    /// Ready, CredentialsVerified, Published, RolledOut and Delivering; Reconciling and Stalled only while they
     /// are true. The message says what to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::list")]
@@ -117,4 +120,50 @@ pub struct HoldStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub last_handled_release: Option<String>,
+}
+
+/// What became of the mails of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryStatus {
+    /// When this was read. It is read anew when what fails changes, and else every few minutes.
+    pub as_of: Time,
+    /// Mails that the server took from pods that run, since each started.
+    #[schemars(range(min = 0))]
+    pub accepted: i64,
+    /// Mails that failed in pods that run, since each started.
+    #[schemars(range(min = 0))]
+    pub failed: i64,
+    /// When the server last took a mail, of pods that ended too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Time>,
+    /// The newest failure of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<FailedMail>,
+    /// The failures that need somebody now, the newest of each class, the gravest class first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub failing: Vec<FailedMail>,
+}
+
+/// A mail that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedMail {
+    /// The class of the failure, as in metrics.
+    #[schemars(length(max = 64))]
+    pub class: String,
+    /// The step at the server at which it failed, if it got that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub stage: Option<String>,
+    /// The server's reply code, if there was a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 999))]
+    pub code: Option<i32>,
+    /// When.
+    pub at: Time,
+    /// The pod.
+    #[schemars(length(max = 253))]
+    pub pod: String,
 }

@@ -174,6 +174,7 @@ impl Memory {
         self.controller.verifier.forget(identity);
         let namespace = identity.namespace.as_deref().unwrap_or_default();
         self.controller.metrics.forget(namespace, &identity.name);
+        self.controller.pods.forget(namespace, &identity.name);
     }
 
     fn failures(&self) -> MutexGuard<'_, HashMap<ObjectRef<MailIdentity>, u32>> {

@@ -1,15 +1,20 @@
-//! Which events an identity is worth: one for each change of a condition, none for sameness. PURE.
+//! Which events an identity is worth: one for each change of a condition, and for each kind of failure
+//! that begins; none for sameness. PURE.
 
 use kube::runtime::events::{Event, EventType};
 use zohorelay_crds::MailIdentityStatus;
 use zohorelay_crds::v1alpha1::{ConditionType, Reason};
+use zohorelay_upstream::Class;
+
+use crate::pods::kind;
 
 /// The conditions that are told of. The others, Reconciling and Stalled, say the same again.
-const TOLD: [ConditionType; 4] = [
+const TOLD: [ConditionType; 5] = [
     ConditionType::Ready,
     ConditionType::CredentialsVerified,
     ConditionType::Published,
     ConditionType::RolledOut,
+    ConditionType::Delivering,
 ];
 
 /// Bytes of a note at most; the API takes 1,024.
@@ -36,7 +41,44 @@ pub fn events(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -
             secondary: None,
         });
     }
+    let begun = begun(before, after);
+    let unsaid = begun.filter(|class| {
+        let reason = kind::reason(*class).map(Reason::as_str);
+        reason.is_some_and(|reason| told.iter().all(|event| event.reason != reason))
+    });
+    let unsaid: Vec<Event> = unsaid.filter_map(failing).collect();
+    told.extend(unsaid);
     told
+}
+
+/// The kinds of failures that weigh now and did not before.
+fn begun(
+    before: Option<&MailIdentityStatus>,
+    after: &MailIdentityStatus,
+) -> impl Iterator<Item = Class> {
+    let failing = |status: &MailIdentityStatus| {
+        let delivery = status.delivery.as_ref();
+        let failing = delivery.map_or(&[][..], |delivery| &delivery.failing);
+        let classes: Vec<String> = failing.iter().map(|it| it.class.clone()).collect();
+        classes
+    };
+    let known = before.map(failing).unwrap_or_default();
+    let new = failing(after).into_iter();
+    new.filter(move |class| !known.contains(class))
+        .filter_map(|class| kind::parse(&class))
+}
+
+fn failing(class: Class) -> Option<Event> {
+    Some(Event {
+        type_: EventType::Warning,
+        reason: kind::reason(class)?.as_str().to_owned(),
+        note: Some(format!(
+            "mails fail: {class}. {}",
+            kind::sentence(kind::remedy(class))
+        )),
+        action: ConditionType::Delivering.as_str().to_owned(),
+        secondary: None,
+    })
 }
 
 /// What Ready says now, as status and reason, if that is another than before.
@@ -72,9 +114,15 @@ fn note(message: &str) -> String {
 
 /// What every identity goes through and nobody needs to be told.
 fn is_quiet(reason: &str) -> bool {
-    [Reason::Pending, Reason::NoPods, Reason::Verifying]
-        .iter()
-        .any(|quiet| quiet.as_str() == reason)
+    let quiet = [
+        Reason::Pending,
+        Reason::NoPods,
+        Reason::Verifying,
+        Reason::NoMail,
+        // PodsUnreachable of RolledOut says it.
+        Reason::SidecarsUnreachable,
+    ];
+    quiet.iter().any(|quiet| quiet.as_str() == reason)
 }
 
 fn kind_of(status: &str, reason: &str) -> EventType {

@@ -12,7 +12,7 @@ use zohorelay_crds::{MailIdentity, MailIdentityStatus};
 use super::apply::{Written, apply, write_status};
 use super::build::{BuildError, rendered_secret};
 use super::decide::{Decision, Situation, decide};
-use super::status::{Login, Standing, status};
+use super::status::{self, Login, Standing, status};
 use super::validate::{Problem, validate};
 use super::{Controller, dereference, event, release, verify};
 
@@ -21,6 +21,8 @@ use super::{Controller, dereference, event, release, verify};
 const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// When the status could not be written since a newer object is on its way.
 const SOON: Duration = Duration::from_millis(500);
+/// While what is to be counted waits until somebody has read the metrics.
+const UNTIL_READ: Duration = Duration::from_secs(5);
 /// Tries to write a Secret that changes at the same time.
 const TRIES: u32 = 3;
 
@@ -157,16 +159,43 @@ impl Reconciliation<'_> {
         let mut requeue = decision
             .requeue
             .map_or_else(look_again, |wanted| wanted.min(look_again()));
-        if let Some(standing) = &decision.standing
-            && self.say(standing).await? == Written::Behind
-        {
-            requeue = SOON;
+        if let Some(standing) = &decision.standing {
+            let waits = self.count_ended();
+            let (written, look_again) = self.say(standing).await?;
+            let wanted = look_again.into_iter().chain(waits.then_some(UNTIL_READ));
+            requeue = wanted.fold(requeue, Duration::min);
+            if written == Written::Behind {
+                requeue = SOON;
+            }
         }
         Ok(Action::requeue(requeue))
     }
 
-    /// Writes the status if it differs, and tells of what changed in it.
-    async fn say(&self, standing: &Standing) -> Result<Written, ReconcileError> {
+    /// Counts the last words of containers that ended; true if some wait until the metrics were read.
+    fn count_ended(&self) -> bool {
+        let (metrics, pods) = (&self.controller.metrics, &self.controller.pods);
+        let name = self.object.name.as_str();
+        metrics.begin_ended(self.namespace, name);
+        let through = self.identity.status.as_ref();
+        let (ended, waits) = pods.count_ended(
+            self.namespace,
+            name,
+            through.and_then(|status| Some(status.ended_through.as_ref()?.0)),
+            metrics.is_read(self.namespace, name),
+            Timestamp::now(),
+        );
+        for ended in ended {
+            metrics.ended(self.namespace, name, &ended);
+        }
+        metrics.malformed_last_words.inc_by(pods.take_malformed());
+        waits
+    }
+
+    /// Writes the status if it differs, and tells of what changed in it, and when to look again.
+    async fn say(
+        &self,
+        standing: &Standing,
+    ) -> Result<(Written, Option<Duration>), ReconcileError> {
         let meta = &self.identity.metadata;
         let tally = self.controller.pods.tally(
             self.namespace,
@@ -176,10 +205,12 @@ impl Reconciliation<'_> {
         );
         let before = self.identity.status.as_ref();
         let generation = meta.generation.unwrap_or_default();
-        let after = status(before, generation, standing, &tally, Timestamp::now());
+        let now = Timestamp::now();
+        let after = status(before, generation, standing, &tally, now);
+        let look_again = status::look_again(&after, now);
         self.count(standing, &after);
         if before == Some(&after) {
-            return Ok(Written::Done);
+            return Ok((Written::Done, look_again));
         }
         let written = write_status(
             &self.controller.client,
@@ -192,7 +223,7 @@ impl Reconciliation<'_> {
         if written == Written::Done {
             self.tell(before, &after).await;
         }
-        Ok(written)
+        Ok((written, look_again))
     }
 
     /// In the log, and by events; those are a courtesy: nothing depends on them.

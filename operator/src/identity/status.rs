@@ -1,9 +1,12 @@
 //! Conditions from facts: the one table of what is said when.
 
 mod condition;
+mod delivering;
 mod table;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -100,8 +103,9 @@ pub fn status(
     now: Timestamp,
 ) -> MailIdentityStatus {
     let earlier: &[Condition] = previous.map_or(&[], |status| &status.conditions);
+    let mails = delivering::assess(previous, generation, pods, now);
     let conditions = ConditionType::ALL.into_iter().filter_map(|kind| {
-        let said = table::say(kind, standing, pods)?;
+        let said = table::say(kind, standing, pods, &mails.said)?;
         Some(condition::condition(kind, &said, generation, earlier, now))
     });
     let counted = previous.and_then(|status| status.pods);
@@ -123,9 +127,16 @@ pub fn status(
             previous.and_then(|status| status.hold.clone()),
             standing.handled_release.as_ref(),
         ),
-        ended_through: previous.and_then(|status| status.ended_through.clone()),
+        delivery: mails.delivery,
+        ended_through: mails.ended_through.map(time),
         conditions: conditions.collect(),
     }
+}
+
+/// When to look at an identity of this status again for the sake of its mails, even if nothing is told
+/// of them.
+pub fn look_again(after: &MailIdentityStatus, now: Timestamp) -> Option<Duration> {
+    delivering::look_again(after, now)
 }
 
 fn hold(previous: Option<HoldStatus>, handled: Option<&String>) -> Option<HoldStatus> {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::PodTally;
+use super::account::Failure;
 use super::pod::Sighting;
 use super::record::Record;
 use super::summary::Report;
@@ -80,6 +83,19 @@ pub struct Respondent {
     pub namespace: Box<str>,
     /// The identities that it carries.
     pub identities: Arc<[Box<str>]>,
+}
+
+/// The first failure of its kind in a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstFailure {
+    /// The pod.
+    pub pod: NamespacedName,
+    /// Its uid.
+    pub uid: Box<str>,
+    /// The identity whose mail it was.
+    pub identity: Box<str>,
+    /// What happened.
+    pub failure: Failure,
 }
 
 /// See the module.
@@ -158,7 +174,7 @@ impl Index {
         let Some(seen) = seen else {
             return self.remove(&key);
         };
-        let listing = self.listings.get(range).map_or(0, |it| it.number);
+        let listing = self.listing(range);
         let known = (self.by_name.get(&key)).and_then(|ticket| self.pods.get(ticket));
         let mut change = match known {
             Some(pod) if pod.uid == seen.uid => return self.update(pod.ticket, listing, seen),
@@ -283,6 +299,31 @@ impl Index {
         Some((finding, affected))
     }
 
+    /// Failures that the pod just reported and of whose kind nobody was told.
+    pub fn first_failures(
+        &mut self,
+        ticket: Ticket,
+        now: Timestamp,
+    ) -> impl Iterator<Item = FirstFailure> + use<> {
+        let pod = self.pods.get_mut(&ticket);
+        let first = pod.map(|pod| {
+            let (key, uid) = (pod.key.clone(), pod.uid.clone());
+            let failures = pod.first_failures(now).into_iter();
+            failures.map(move |(identity, failure)| FirstFailure {
+                pod: (*key).clone(),
+                uid: uid.clone(),
+                identity,
+                failure,
+            })
+        });
+        first.into_iter().flatten()
+    }
+
+    /// The number of the list of `range` that is under way or was last complete.
+    pub fn listing(&self, range: &Range) -> u64 {
+        self.listings.get(range).map_or(0, |it| it.number)
+    }
+
     /// Forgets every answer, as somebody who was not asking for a while must.
     pub fn forget_answers(&mut self) {
         self.pods.values_mut().for_each(Record::forget_answer);
@@ -309,7 +350,8 @@ impl Index {
     }
 }
 
-fn covers(range: &Range, namespace: &str) -> bool {
+/// Whether a watch of that range tells of a namespace.
+pub(super) fn covers(range: &Range, namespace: &str) -> bool {
     range.as_deref().is_none_or(|only| only == namespace)
 }
 

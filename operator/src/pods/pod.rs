@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
@@ -58,16 +59,26 @@ struct Status {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct ContainerStatus {
     name: String,
+    restart_count: i64,
     state: State,
+    last_state: State,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct State {
     running: Option<IgnoredAny>,
+    terminated: Option<Terminated>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Terminated {
+    finished_at: Option<Timestamp>,
+    message: String,
 }
 
 /// Of metadata, `managedFields` is what takes most time and memory.
@@ -113,6 +124,17 @@ pub struct Sighting {
     pub sidecar: Option<Sidecar>,
 }
 
+/// How one life of a sidecar ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Which life: 0 is the first.
+    pub life: i64,
+    /// When, by the node's clock.
+    pub finished_at: Timestamp,
+    /// Its last words; empty where it said nothing.
+    pub message: Box<str>,
+}
+
 /// The sidecar of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sidecar {
@@ -140,17 +162,54 @@ impl SlimPod {
         if ended || self.metadata.deletion_timestamp.is_some() {
             return None;
         }
-        let container = self.spec.init_containers.iter().find(|container| {
-            container.name == keys::CONTAINER
-                && container.restart_policy.as_deref() == Some("Always")
-        });
+        let container = self.sidecar();
         Some(Sighting {
-            uid: self.metadata.uid.as_deref().unwrap_or_default().into(),
-            identities: identities(self.annotation(keys::IDENTITIES).unwrap_or_default()),
+            uid: self.uid().into(),
+            identities: self.identities(),
             sidecar: container.map(|container| Sidecar {
                 injected_by: self.annotation(keys::INJECTED).map(Into::into),
                 admin: self.admin(container),
             }),
+        })
+    }
+
+    /// How its sidecar ended, the older life first. While a sidecar runs again, its last end is told.
+    pub fn ends(&self) -> Vec<End> {
+        let status = (self.status.init_container_statuses.iter())
+            .find(|status| status.name == keys::CONTAINER && self.sidecar().is_some());
+        let Some(status) = status else {
+            return Vec::new();
+        };
+        let lives = [
+            (status.restart_count.saturating_sub(1), &status.last_state),
+            (status.restart_count, &status.state),
+        ];
+        let ends = lives.into_iter().filter_map(|(life, state)| {
+            let terminated = state.terminated.as_ref()?;
+            Some(End {
+                life,
+                // Without a time the node lost it, and the words are the node's own.
+                finished_at: terminated.finished_at?,
+                message: terminated.message.as_str().into(),
+            })
+        });
+        ends.collect()
+    }
+
+    /// Its uid.
+    pub fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// The identities that it names, each once.
+    pub fn identities(&self) -> Box<[Box<str>]> {
+        identities(self.annotation(keys::IDENTITIES).unwrap_or_default())
+    }
+
+    fn sidecar(&self) -> Option<&Container> {
+        self.spec.init_containers.iter().find(|container| {
+            container.name == keys::CONTAINER
+                && container.restart_policy.as_deref() == Some("Always")
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -46,7 +47,7 @@ async fn read(shared: &Shared) {
         tokio::select! {
             Some(ended) = questions.join_next() => {
                 if let Ok((ticket, answer)) = ended {
-                    shared.hear(ticket, answer, Instant::now().into_std());
+                    shared.hear(ticket, answer, Instant::now().into_std(), Timestamp::now());
                 }
             }
             () = sleep_until(again_at) => {}
@@ -82,7 +83,10 @@ async fn ask(ticket: Ticket, respondent: Respondent) -> Answer {
         identities,
     } = respondent;
     match summary::read(address).await {
-        Ok(summary) => (ticket, Some(summary.of_pod(&namespace, &identities))),
+        Ok(summary) => {
+            let reports = summary.of_pod(&namespace, &identities, Timestamp::now());
+            (ticket, Some(reports))
+        }
         Err(error) => {
             tracing::debug!(%error, %namespace, "a sidecar does not tell how it is");
             (ticket, None)

@@ -3,8 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+use zohorelay_upstream::failure::Class;
+
 use super::PodTally;
+use super::account::Failure;
 use super::index::{Finding, NamespacedName, Ticket};
+use super::kind::{Weight, weight};
 use super::pod::{Sidecar, Sighting};
 use super::summary::Report;
 
@@ -12,6 +17,8 @@ use super::summary::Report;
 const EXAMPLES_MAX: usize = 3;
 /// So many questions in a row without an answer make a pod silent: one may be lost.
 const MISSES_OF_A_SILENT_POD: u8 = 2;
+/// An older failure is no news: an earlier leader told of it.
+pub(super) const NEWS: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is kept of one pod.
 #[derive(Debug)]
@@ -25,6 +32,8 @@ pub(super) struct Record {
     pub(super) listing: u64,
     misses: u8,
     answer: Option<Box<[Report]>>,
+    /// Kinds of failures of which people were told.
+    told: Vec<(Box<str>, Class)>,
 }
 
 impl Record {
@@ -43,6 +52,7 @@ impl Record {
             listing,
             misses: 0,
             answer: None,
+            told: Vec::new(),
         }
     }
 
@@ -73,7 +83,7 @@ impl Record {
     /// Takes an answer, or that there was none; also tells whether it makes another tally.
     pub(super) fn hear(&mut self, answer: Option<Box<[Report]>>) -> (Finding, bool) {
         let was_silent = self.is_silent();
-        let Some(answer) = answer else {
+        let Some(mut answer) = answer else {
             self.misses = self.misses.saturating_add(1);
             let finding = if self.is_silent() {
                 Finding::Silent
@@ -83,6 +93,11 @@ impl Record {
             return (finding, self.is_silent() != was_silent);
         };
         self.misses = 0;
+        for report in &mut answer {
+            let last = of(self.answer.as_deref().unwrap_or_default(), &report.identity);
+            let since = last.and_then(|last| last.account.since);
+            report.account.go_on_from(since);
+        }
         let before = self.answer.replace(answer);
         let now = self.answer.as_deref().unwrap_or_default();
         let Some(before) = before else {
@@ -93,7 +108,25 @@ impl Record {
         } else {
             Finding::Calm
         };
-        (finding, was_silent || revisions(&before).ne(revisions(now)))
+        let is_news = revisions(&before).ne(revisions(now)) || fares_otherwise(&before, now);
+        (finding, was_silent || is_news)
+    }
+
+    /// Failures of the last answer of whose kind nobody was told yet, with their identity; each kind
+    /// once.
+    pub(super) fn first_failures(&mut self, now: Timestamp) -> Vec<(Box<str>, Failure)> {
+        let mut first = Vec::new();
+        for report in self.answer.as_deref().unwrap_or_default() {
+            for failure in &report.account.failures {
+                let key = (report.identity.clone(), failure.class);
+                let is_news = now.duration_since(failure.at) <= NEWS;
+                if weight(failure.class) != Weight::Mail && is_news && !self.told.contains(&key) {
+                    first.push((report.identity.clone(), failure.clone()));
+                    self.told.push(key);
+                }
+            }
+        }
+        first
     }
 
     pub(super) fn forget_answer(&mut self) {
@@ -117,6 +150,9 @@ impl Record {
             tally.missing += 1;
             return add_example(&mut tally.examples.missing, &self.key.name);
         };
+        if let Some(report) = of(self.answer.as_deref().unwrap_or_default(), identity) {
+            tally.delivery.add(&self.key.name, &report.account);
+        }
         tally.attached += 1;
         tally.outdated += u32::from(sidecar.injected_by.as_deref() != Some(version));
         if self.is_silent() {
@@ -141,6 +177,24 @@ impl Record {
     }
 }
 
+fn of<'a>(answer: &'a [Report], identity: &str) -> Option<&'a Report> {
+    answer.iter().find(|report| *report.identity == *identity)
+}
+
+/// Whether mails fail for another reason, or the first one went out. Mere counts are no news.
+fn fares_otherwise(before: &[Report], now: &[Report]) -> bool {
+    now.iter().any(|report| {
+        let last = of(before, &report.identity).map(|last| &last.account);
+        let open = |account: &super::account::Account| -> Vec<Class> {
+            account.open().map(|failure| failure.class).collect()
+        };
+        let sent = report.account.last_accepted.is_some();
+        last.is_none_or(|last| {
+            last.last_accepted.is_some() != sent || open(last) != open(&report.account)
+        })
+    })
+}
+
 /// What of an answer is in a tally.
 fn revisions(answer: &[Report]) -> impl Iterator<Item = (&str, Option<&str>, Option<u64>)> {
     (answer.iter()).map(|report| (&*report.identity, report.uid.as_deref(), report.revision))
@@ -149,9 +203,9 @@ fn revisions(answer: &[Report]) -> impl Iterator<Item = (&str, Option<&str>, Opt
 /// A count that fell tells that the sidecar started anew: then all that it has is new.
 fn has_new_failures(before: &[Report], now: &[Report]) -> bool {
     now.iter().any(|report| {
-        let last = before.iter().find(|last| last.identity == report.identity);
-        let failures = report.failures();
-        failures > 0 && last.is_none_or(|last| last.failures() != failures)
+        let failures = report.account.failed();
+        let last = of(before, &report.identity).map(|last| last.account.failed());
+        failures > 0 && last != Some(failures)
     })
 }
 

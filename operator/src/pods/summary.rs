@@ -3,7 +3,6 @@
 //! The answer is a stranger's word. Only what is listed here is taken from it, and only of identities
 //! that the pod carries; nothing in it is followed.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 use zohorelay_process::client::{self, GetError};
-use zohorelay_upstream::failure::Class;
+
+use super::account::{Account, Told};
+use super::kind;
 
 /// How long a sidecar may take to answer.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
@@ -53,19 +54,8 @@ pub struct Report {
     pub revision: Option<u64>,
     /// What the sidecar does with the identity's mails; none: a word that is not known.
     pub state: Option<State>,
-    /// Mails that the server took since the start of the sidecar.
-    pub accepted: u64,
-    /// Mails that failed since then, by class; classes without one are left out.
-    pub failed: Box<[(Class, u64)]>,
-    /// The newest failure.
-    pub last_failure: Option<(Class, Timestamp)>,
-}
-
-impl Report {
-    /// Mails that failed since the start of the sidecar.
-    pub fn failures(&self) -> u64 {
-        (self.failed.iter()).fold(0, |sum, (_, count)| sum.saturating_add(*count))
-    }
+    /// What became of its mails since the start of the sidecar.
+    pub account: Account,
 }
 
 /// `state` of an identity in a summary.
@@ -95,17 +85,14 @@ struct Entry {
     uid: Option<String>,
     state: String,
     revision: Option<u64>,
-    #[serde(default)]
-    accepted: u64,
-    #[serde(default)]
-    failed: BTreeMap<String, u64>,
-    last_failure: Option<LastFailure>,
+    breaker: Option<Breaker>,
+    #[serde(flatten)]
+    told: Told,
 }
 
 #[derive(Debug, Deserialize)]
-struct LastFailure {
-    class: String,
-    at: Timestamp,
+struct Breaker {
+    reason: String,
 }
 
 /// Asks the sidecar at `address`, within [`TIMEOUT`].
@@ -120,15 +107,15 @@ pub async fn read(address: SocketAddr) -> Result<Summary, SummaryError> {
 
 impl Summary {
     /// What counts of the answer of a pod in `namespace` that carries `identities`: it cannot speak
-    /// for others.
-    pub fn of_pod(self, namespace: &str, identities: &[Box<str>]) -> Box<[Report]> {
+    /// for others, nor of the time after `now`.
+    pub fn of_pod(self, namespace: &str, identities: &[Box<str>], now: Timestamp) -> Box<[Report]> {
         let mut reports: Vec<Report> = Vec::new();
         for entry in self.identities {
             let own = entry.namespace.as_deref().is_none_or(|of| of == namespace);
             let carried = identities.iter().any(|name| **name == *entry.name);
             let said = reports.iter().any(|said| *said.identity == *entry.name);
             if own && carried && !said {
-                reports.push(entry.report());
+                reports.push(entry.report(now));
             }
         }
         reports.into()
@@ -136,24 +123,14 @@ impl Summary {
 }
 
 impl Entry {
-    fn report(self) -> Report {
-        let failed = Class::ALL.into_iter().filter_map(|class| {
-            let count = *self.failed.get(class.as_str())?;
-            (count > 0).then_some((class, count))
-        });
+    fn report(self, now: Timestamp) -> Report {
+        let breaker = self.breaker.and_then(|it| kind::parse(&it.reason));
         Report {
-            failed: failed.collect(),
             // A longer one is of no object.
             uid: self.uid.filter(|uid| uid.len() <= 64).map(Into::into),
             revision: self.revision,
             state: State::parse(&self.state),
-            accepted: self.accepted,
-            last_failure: self.last_failure.and_then(|last| {
-                let class = Class::ALL
-                    .into_iter()
-                    .find(|class| class.as_str() == last.class)?;
-                Some((class, last.at))
-            }),
+            account: self.told.account(breaker, now),
             identity: self.name.into(),
         }
     }

@@ -1,4 +1,4 @@
-//! Tells the controller whose pods changed, and people which pods miss their sidecar.
+//! Tells the controller whose pods changed, and people which pods miss their sidecar or cannot send.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use zohorelay_crds::keys;
 use zohorelay_crds::v1alpha1::{MailIdentity, Reason};
 
-use super::index::NamespacedName;
+use super::index::{FirstFailure, NamespacedName};
+use super::kind::{self, sentence};
 use super::shared::Shared;
 use crate::run::chain;
 
@@ -37,50 +38,83 @@ pub(super) async fn forward(shared: &Shared, changed: mpsc::Sender<ObjectRef<Mai
     }
 }
 
-/// Writes an event on every pod without the sidecar that it asked for, once: a leader after this one
-/// gives it the same name, and finds it there. Never returns.
+/// Writes an event on every pod without the sidecar that it asked for, once. Never returns.
 pub(super) async fn report_missing(shared: &Shared, client: &Client) {
     loop {
-        while let Some((key, uid)) = shared.next_missing() {
-            let (namespace, pod) = (&*key.namespace, &*key.name);
-            let events = Api::<Event>::namespaced(client.clone(), namespace);
-            let event = missing(namespace, pod, &uid, Timestamp::now());
-            match events.create(&PostParams::default(), &event).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-                Err(error) => {
-                    let error = chain(&error);
-                    tracing::warn!(
-                        namespace,
-                        pod,
-                        error,
-                        "cannot write the event SidecarMissing"
-                    );
-                }
-            }
+        while let Some((pod, uid)) = shared.next_missing() {
+            let reason = Reason::SidecarMissing;
+            write(client, event(&pod, &uid, reason, MISSING, Timestamp::now())).await;
         }
         shared.missing.notified().await;
     }
 }
 
-fn missing(namespace: &str, pod: &str, uid: &str, now: Timestamp) -> Event {
-    let reason = Reason::SidecarMissing.as_str();
+/// Writes an event on every pod for the first failure of each kind. Never returns.
+pub(super) async fn report_failures(shared: &Shared, client: &Client) {
+    loop {
+        while let Some(first) = shared.next_first_failure() {
+            if let Some(reason) = kind::reason(first.failure.class) {
+                let note = note(&first);
+                let event = event(&first.pod, &first.uid, reason, &note, Timestamp::now());
+                write(client, event).await;
+            }
+        }
+        shared.failed.notified().await;
+    }
+}
+
+/// Once: a leader after this one gives it the same name, and finds it there.
+async fn write(client: &Client, event: Event) {
+    let namespace = event.metadata.namespace.clone().unwrap_or_default();
+    let events = Api::<Event>::namespaced(client.clone(), &namespace);
+    match events.create(&PostParams::default(), &event).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(error) => {
+            let error = chain(&error);
+            let pod = event.regarding.and_then(|pod| pod.name);
+            let reason = event.reason;
+            tracing::warn!(namespace, pod, reason, error, "cannot write an event");
+        }
+    }
+}
+
+fn note(first: &FirstFailure) -> String {
+    let FirstFailure {
+        identity, failure, ..
+    } = first;
+    format!(
+        "a mail of the identity {identity} failed: {failure}. {}. This is told once a pod and kind; see \
+         kubectl describe mid {identity}",
+        sentence(kind::remedy(failure.class))
+    )
+}
+
+fn event(pod: &NamespacedName, uid: &str, reason: Reason, note: &str, now: Timestamp) -> Event {
+    let NamespacedName {
+        namespace,
+        name: pod,
+    } = pod;
+    let action = match reason {
+        Reason::SidecarMissing => "Inject",
+        _ => "Send",
+    };
     Event {
         metadata: ObjectMeta {
-            name: Some(name(pod, uid, reason)),
-            namespace: Some(namespace.to_owned()),
+            name: Some(name(pod, uid, reason.as_str())),
+            namespace: Some(namespace.to_string()),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(now)),
         type_: Some("Warning".to_owned()),
-        reason: Some(reason.to_owned()),
-        note: Some(MISSING.to_owned()),
-        action: Some("Inject".to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        note: Some(note.to_owned()),
+        action: Some(action.to_owned()),
         regarding: Some(ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Pod".to_owned()),
-            namespace: Some(namespace.to_owned()),
-            name: Some(pod.to_owned()),
+            namespace: Some(namespace.to_string()),
+            name: Some(pod.to_string()),
             uid: Some(uid.to_owned()),
             ..ObjectReference::default()
         }),
@@ -100,18 +134,43 @@ fn name(pod: &str, uid: &str, reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use zohorelay_upstream::failure::Stage;
+
     use super::*;
+    use crate::pods::account::Failure;
 
     const UID: &str = "5d1f0a52-6c0e-4c3b-9d5b-0a3a5d6c9c11";
 
     #[test]
     fn an_event_has_the_name_that_every_leader_gives_it() {
         let named = |pod, uid| {
-            let event = missing("shop", pod, uid, Timestamp::now());
+            let pod = NamespacedName::new("shop", pod);
+            let event = event(&pod, uid, Reason::SidecarMissing, MISSING, Timestamp::now());
             event.metadata.name.unwrap()
         };
         assert_eq!(named("web-0", UID), "web-0.5d1f0a52.sidecarmissing");
         assert_ne!(named("web-0", UID), named("web-0", "6e1f0a52-6c0e"));
+    }
+
+    #[test]
+    fn a_first_failure_says_what_to_do_within_the_length_of_a_note() {
+        for class in kind::RANKED {
+            let first = FirstFailure {
+                pod: NamespacedName::new("shop", "web-0"),
+                uid: UID.into(),
+                identity: "x".repeat(63).into(),
+                failure: Failure {
+                    class,
+                    stage: Some(Stage::EndOfData),
+                    code: Some(553),
+                    at: Timestamp::UNIX_EPOCH,
+                },
+            };
+            let note = note(&first);
+            assert!(note.len() <= 1024, "{note}");
+            let what = format!("{class} at end_of_data, the server said 553");
+            assert!(note.contains(&what), "{note}");
+        }
     }
 
     #[test]

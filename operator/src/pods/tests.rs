@@ -64,7 +64,7 @@ fn whoever_was_counted_by_an_earlier_watch_is_told_by_the_next() {
     let pods = listed();
     see(&pods, "web", "alerts", None);
     assert_eq!(changed(&pods), ["alerts"]);
-    pods.0.clear();
+    pods.0.clear(jiff::Timestamp::now());
     assert!(!tally(&pods).listed, "billing is counted too early");
     assert_eq!(changed(&pods), [""; 0]);
     pods.0.lock().index.begin_list(&ALL);

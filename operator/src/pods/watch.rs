@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep};
@@ -51,6 +52,7 @@ async fn watch(shared: &Shared, api: Api<SlimPod>) {
 
 fn take(shared: &Shared, range: &Range, event: Event<SlimPod>) {
     let now = Instant::now().into_std();
+    let time = Timestamp::now();
     let name = |pod: &SlimPod| {
         let (namespace, name) = pod.key();
         NamespacedName::new(namespace, name)
@@ -58,9 +60,13 @@ fn take(shared: &Shared, range: &Range, event: Event<SlimPod>) {
     match event {
         Event::Init => shared.lock().index.begin_list(range),
         Event::InitApply(pod) | Event::Apply(pod) => {
+            shared.note_ends(range, &pod, time);
             shared.change(now, |index| index.see(range, name(&pod), pod.sighting()));
         }
-        Event::Delete(pod) => shared.change(now, |index| index.remove(&name(&pod))),
+        Event::Delete(pod) => {
+            shared.note_ends(range, &pod, time);
+            shared.remove(now, &name(&pod));
+        }
         Event::InitDone => shared.end_list(now, range),
     }
 }

@@ -14,7 +14,7 @@
 mod admission;
 mod events;
 mod health;
-mod kubectl;
+pub(crate) mod kubectl;
 mod life;
 mod malformed;
 mod names;

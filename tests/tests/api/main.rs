@@ -12,6 +12,7 @@
 //! - [`faults`]: what the operator makes of an API server that fails, and of its own death
 //! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
+//! - [`delivering`]: what became of mails, of pods that run and of pods that ended
 //! - [`start`]: starts that cannot come to anything
 //! - [`rights`]: the chart's rights, of which none is missing and none is spare
 //!
@@ -27,6 +28,7 @@
 
 mod attach;
 mod control_plane;
+mod delivering;
 mod faults;
 mod identity;
 mod judges;

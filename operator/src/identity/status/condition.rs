@@ -33,6 +33,13 @@ impl Truth {
             Self::Unknown => "Unknown",
         }
     }
+
+    /// As it stands in an object.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::True, Self::False, Self::Unknown]
+            .into_iter()
+            .find(|it| it.as_str() == text)
+    }
 }
 
 impl Said {

@@ -11,12 +11,18 @@ const ONCE_MORE: &str = "the refused login is tried once more, as the annotation
                          zohorelay.dev/release-hold asks; until there is a verdict the last one holds";
 
 /// What is said of a type; nothing of one that is absent while all is well.
-pub(super) fn say(kind: ConditionType, standing: &Standing, pods: &PodTally) -> Option<Said> {
+pub(super) fn say(
+    kind: ConditionType,
+    standing: &Standing,
+    pods: &PodTally,
+    delivering: &Said,
+) -> Option<Said> {
     match kind {
         ConditionType::Ready => Some(ready(standing)),
         ConditionType::CredentialsVerified => Some(verified(standing)),
         ConditionType::Published => Some(published(standing)),
         ConditionType::RolledOut => Some(rolled_out(standing, pods)),
+        ConditionType::Delivering => Some(delivering.clone()),
         ConditionType::Reconciling => reconciling(standing),
         ConditionType::Stalled => stalled(standing),
     }
@@ -248,7 +254,8 @@ fn server(standing: &Standing) -> &str {
     standing.server.as_deref().unwrap_or("the server")
 }
 
-fn people(count: u32) -> String {
+/// So many pods, in words.
+pub(super) fn people(count: u32) -> String {
     match count {
         1 => "1 pod".to_owned(),
         count => format!("{count} pods"),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use zohorelay_crds::MailIdentity;
-use zohorelay_upstream::Class;
+use zohorelay_upstream::{Class, Stage};
 
 use super::*;
 use crate::identity::attempt::Attempt;
@@ -19,6 +19,7 @@ use crate::identity::decide::{Rendered, decide};
 use crate::identity::validate::fixtures::PASSWORD;
 use crate::identity::validate::{Problem, SecretFact};
 use crate::pods::Examples;
+use crate::pods::account::{Account, Failure};
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/status"))
@@ -244,6 +245,53 @@ fn of_problems() -> Vec<(&'static str, MailIdentity)> {
     ]
 }
 
+/// What pods say of their mails: the newest failure of this kind, and the newest success.
+fn mails(class: Option<Class>, failed: i64, accepted: Option<i64>) -> PodTally {
+    let account = Account {
+        accepted: if accepted.is_some() { 12 } else { 0 },
+        failed: class.map(|class| (class, 3)).into_iter().collect(),
+        last_accepted: accepted.map(seconds_ago),
+        failures: (class.into_iter())
+            .map(|class| Failure {
+                class,
+                stage: Some(Stage::EndOfData),
+                code: Some(553),
+                at: seconds_ago(failed),
+            })
+            .collect(),
+        since: None,
+    };
+    let mut tally = pods(2);
+    tally.delivery.add("app-1", &account);
+    tally
+}
+
+fn of_mails() -> Vec<(&'static str, MailIdentity)> {
+    let silent = PodTally {
+        current: 1,
+        silent: 1,
+        ..mails(None, 0, Some(60))
+    };
+    vec![
+        (
+            "mails-delivered",
+            told(
+                &serving(),
+                &mails(Some(Class::RecipientRefused), 30, Some(60)),
+            ),
+        ),
+        (
+            "mails-denied",
+            told(&serving(), &mails(Some(Class::RelayDenied), 60, Some(30))),
+        ),
+        (
+            "mails-held",
+            told(&serving(), &mails(Some(Class::AccountBlocked), 60, None)),
+        ),
+        ("mails-unknown", told(&serving(), &silent)),
+    ]
+}
+
 fn of_pods() -> Vec<(&'static str, MailIdentity)> {
     let names = |names: &[&str]| names.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
     let tally = |missing, behind, silent, unread| PodTally {
@@ -283,7 +331,14 @@ fn all() -> Vec<(&'static str, MailIdentity)> {
         "message": "waiting for the operator", "lastTransitionTime": "1970-01-01T00:00:00Z"
     }]}));
     let seen_by_nobody = vec![("created", created.identity), ("changed", behind)];
-    [of_logins(), of_problems(), of_pods(), seen_by_nobody].concat()
+    [
+        of_logins(),
+        of_problems(),
+        of_pods(),
+        of_mails(),
+        seen_by_nobody,
+    ]
+    .concat()
 }
 
 #[test]

@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 
+use zohorelay_upstream::failure::Class;
+
 use super::*;
 use crate::pods::Examples;
+use crate::pods::account::Account;
+use crate::pods::delivery::Delivery;
 use crate::pods::pod::Sidecar;
 
 mod model;
@@ -43,15 +47,17 @@ fn report(identity: &str, uid: &str, revision: Option<u64>) -> Report {
         uid: Some(uid.into()),
         revision,
         state: None,
-        accepted: 0,
-        failed: Box::default(),
-        last_failure: None,
+        account: Account::default(),
     }
 }
 
 fn failing(identity: &str, failures: u64) -> Report {
+    let failed = [(Class::Connect, failures)];
     Report {
-        failed: [(zohorelay_upstream::failure::Class::Connect, failures)].into(),
+        account: Account {
+            failed: failed.into(),
+            ..Account::default()
+        },
         ..report(identity, "id", Some(1))
     }
 }
@@ -170,6 +176,7 @@ fn a_pod_counts_by_what_it_has_and_says() {
                 behind: strings(&["awaits", "older", "says-nothing"]),
                 silent: strings(&["silent"]),
             },
+            delivery: Delivery::default(),
         }
     );
     let unpublished = index.tally(&named("shop", "billing"), "id", None);
@@ -305,4 +312,85 @@ fn a_pod_misses_its_sidecar_once_a_uid() {
     let successor = index.see(&ALL, web(), Some(bare("2", &[])));
     assert_eq!(successor.missing.len(), 1);
     assert_eq!(index.missing(ticket), None);
+}
+
+/// Told at that second: mails that were taken by then, and the newest failure of some kinds.
+fn told(accepted: Option<i64>, failures: &[(Class, i64)]) -> Box<[Report]> {
+    let second = |second| Timestamp::from_second(second).unwrap();
+    let failures = failures.iter();
+    let account = Account {
+        accepted: accepted.map_or(0, i64::unsigned_abs),
+        failed: failures.clone().map(|(class, _)| (*class, 1)).collect(),
+        last_accepted: accepted.map(second),
+        failures: failures
+            .map(|(class, at)| Failure {
+                class: *class,
+                stage: None,
+                code: None,
+                at: second(*at),
+            })
+            .collect(),
+        since: None,
+    };
+    let report = Report {
+        account,
+        ..report("billing", "id", Some(7))
+    };
+    [report].into()
+}
+
+#[test]
+fn what_fails_otherwise_is_told_and_mere_counts_are_not() {
+    let mut index = listed();
+    let web = attach(&mut index, "web", "u");
+    let mut news = |answer| index.hear(web, Some(answer)).unwrap().1.len();
+    assert_eq!(news(told(None, &[])), 1, "the first answer");
+    assert_eq!(news(told(Some(1), &[])), 1, "the first mail");
+    assert_eq!(news(told(Some(2), &[])), 0);
+    assert_eq!(news(told(Some(2), &[(Class::RecipientRefused, 3)])), 0);
+    assert_eq!(news(told(Some(2), &[(Class::AuthFailed, 4)])), 1);
+    assert_eq!(
+        news(told(Some(2), &[(Class::AuthFailed, 5)])),
+        0,
+        "the same again"
+    );
+    assert_eq!(
+        news(told(Some(6), &[(Class::AuthFailed, 5)])),
+        1,
+        "it is mended"
+    );
+    assert_eq!(
+        news(told(Some(6), &[(Class::Timeout, 7)])),
+        0,
+        "it may pass"
+    );
+    assert_eq!(
+        news(told(Some(6), &[(Class::Timeout, 307)])),
+        1,
+        "it goes on"
+    );
+}
+
+#[test]
+fn the_first_failure_of_a_kind_in_a_pod_is_given_once_and_an_old_one_never() {
+    let mut index = listed();
+    let web = attach(&mut index, "web", "u");
+    let mut first = |answer, now| -> Vec<(String, Class)> {
+        index.hear(web, Some(answer)).unwrap();
+        let first = index.first_failures(web, Timestamp::from_second(now).unwrap());
+        first.map(|it| (it.uid.into(), it.failure.class)).collect()
+    };
+    let (denied, tls) = (Class::RelayDenied, Class::Tls);
+    let one = told(
+        None,
+        &[(Class::RecipientRefused, 1000), (denied, 1000), (tls, 300)],
+    );
+    assert_eq!(
+        first(one, 1001),
+        [("u".to_owned(), denied)],
+        "tls failed long ago"
+    );
+    assert!(first(told(None, &[(denied, 1010)]), 1011).is_empty());
+    let both = told(None, &[(denied, 1020), (tls, 1020)]);
+    assert_eq!(first(both, 1021), [("u".to_owned(), tls)]);
 }

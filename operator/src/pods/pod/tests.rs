@@ -128,3 +128,45 @@ fn names_that_cannot_be_are_left_out() {
     let many: Vec<String> = (0..1000).map(|n| format!("i{n}")).collect();
     assert_eq!(identities(&many.join(",")).len(), IDENTITIES_MAX);
 }
+
+#[test]
+fn each_end_of_the_sidecar_is_seen_with_the_life_that_it_ended() {
+    let end =
+        |time: &str, message: &str| json!({"terminated": {"finishedAt": time, "message": message}});
+    let status = |restarts: i64, state: &Value, last: &Value| {
+        json!({"status": {"initContainerStatuses": [
+            {"name": "migrate", "restartCount": 0, "state": end("2026-11-23T10:00:00Z", "no")},
+            {"name": "zohorelay", "restartCount": restarts, "state": state, "lastState": last},
+        ]}})
+    };
+    let none = json!({});
+    let running = json!({"running": {}});
+    let (first, second) = (
+        end("2026-11-23T10:00:00Z", "a"),
+        end("2026-11-23T11:00:00Z", "b"),
+    );
+    let lost = json!({"terminated": {"reason": "ContainerStatusUnknown", "message": "gone"}});
+    for (changes, expected) in [
+        (json!({}), &[][..]),
+        (status(0, &running, &none), &[]),
+        (status(0, &first, &none), &[(0, "a")]),
+        (status(1, &running, &first), &[(0, "a")]),
+        (status(1, &second, &first), &[(0, "a"), (1, "b")]),
+        (status(0, &lost, &none), &[]),
+    ] {
+        // A pod that goes is heard, too.
+        let mut goes = changes.clone();
+        json_patch::merge(
+            &mut goes,
+            &json!({"metadata": {"deletionTimestamp": "2026-11-23T10:00:00Z"}}),
+        );
+        for changes in [changes, goes] {
+            let ends = pod(&changes).ends();
+            let ends: Vec<_> = ends.iter().map(|it| (it.life, &*it.message)).collect();
+            assert_eq!(ends, expected, "{changes}");
+        }
+    }
+    let mut stranger = status(0, &first, &none);
+    stranger["spec"] = json!({"initContainers": [{"name": "zohorelay"}]});
+    assert!(pod(&stranger).ends().is_empty(), "no sidecar of ours");
+}

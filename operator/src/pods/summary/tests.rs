@@ -1,16 +1,23 @@
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use zohorelay_upstream::Class;
 
 use super::*;
+use crate::pods::account::Failure;
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
 
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
 fn reports(body: &Value) -> Box<[Report]> {
     let summary: Summary = serde_json::from_value(body.clone()).unwrap();
-    summary.of_pod("shop", &["billing".into(), "alerts".into()])
+    summary.of_pod("shop", &["billing".into(), "alerts".into()], now())
 }
 
 /// Asks a server that does `serve` with its one connection.
@@ -49,11 +56,22 @@ fn what_is_known_is_taken_and_the_rest_is_left() {
             "accepted": 2,
             "failed": {"sender_refused": 1, "held": 4, "tls": 0, "of tomorrow": 9},
             "lastAccepted": "2026-11-23T11:40:43Z",
-            "lastFailure": {"class": "held", "stage": "auth", "at": "2026-11-23T11:40:44Z"},
+            "lastFailure": {"class": "held", "at": "2026-11-23T11:40:44Z"},
+            "lastFailures": {
+                "sender_refused": {"at": "2026-11-23T11:40:42Z"},
+                "held": {"at": "2026-11-23T11:40:44Z"},
+                "of tomorrow": {"at": "2026-11-23T11:40:45Z"},
+            },
         }],
     });
     let report = &reports(&body)[0];
-    let at: Timestamp = "2026-11-23T11:40:44Z".parse().unwrap();
+    let at = |time: &str| format!("2026-11-23T11:40:{time}Z").parse().unwrap();
+    let failure = |class, time| Failure {
+        class,
+        stage: None,
+        code: None,
+        at: at(time),
+    };
     assert_eq!(
         *report,
         Report {
@@ -61,12 +79,21 @@ fn what_is_known_is_taken_and_the_rest_is_left() {
             uid: Some("u".into()),
             revision: Some(7),
             state: Some(State::Active),
-            accepted: 2,
-            failed: [(Class::SenderRefused, 1), (Class::Held, 4)].into(),
-            last_failure: Some((Class::Held, at)),
+            account: Account {
+                accepted: 2,
+                failed: [(Class::SenderRefused, 1), (Class::Held, 4)].into(),
+                last_accepted: Some(at("43")),
+                // What is held back failed for what opened the breaker.
+                failures: [
+                    failure(Class::SenderRefused, "42"),
+                    failure(Class::AuthFailed, "44"),
+                ]
+                .into(),
+                since: None,
+            },
         }
     );
-    assert_eq!(report.failures(), 5);
+    assert_eq!(report.account.failed(), 5);
 }
 
 #[test]
@@ -99,12 +126,10 @@ fn a_stranger_does_not_make_us_keep_much() {
         "failed": failed, "lastFailure": {"class": "x".repeat(1000), "at": "2026-11-23T11:40:44Z"},
     }]});
     let report = &reports(&body)[0];
-    assert_eq!(
-        (&report.uid, report.state, report.last_failure),
-        (&None, None, None)
-    );
-    assert_eq!(report.failed.len(), Class::ALL.len());
-    assert_eq!(report.failures(), u64::MAX);
+    assert_eq!((&report.uid, report.state), (&None, None));
+    assert!(report.account.failures.is_empty());
+    assert_eq!(report.account.failed.len(), Class::ALL.len());
+    assert!(report.account.failed() < u64::MAX / 1000);
 }
 
 #[tokio::test]

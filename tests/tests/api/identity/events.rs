@@ -15,7 +15,7 @@ use super::world::{ADDRESS, GOOD, WRONG, World};
 
 impl World<'_> {
     /// Waits for an event about an identity; gives all that there are about it then.
-    pub(super) async fn event(&self, name: &str, reason: &str) -> Vec<Event> {
+    pub(crate) async fn event(&self, name: &str, reason: &str) -> Vec<Event> {
         let events = api::<Event>(&self.client, &self.namespace);
         let stream = watcher(events, Config::default())
             .default_backoff()

@@ -27,7 +27,7 @@ impl World<'_> {
     }
 
     /// Its stdout, where it must succeed.
-    async fn shown(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn shown(&self, arguments: &[&str]) -> String {
         let output = self.kubectl(arguments, "").await;
         assert!(
             output.status.success(),
@@ -43,7 +43,7 @@ fn errors(output: &Output) -> String {
 }
 
 /// One line, whatever kubectl wrapped.
-fn flat(text: &str) -> String {
+pub(crate) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -218,7 +218,13 @@ async fn get_and_describe_show_how_it_stands_and_what_to_do() {
     assert_eq!(
         rows[0],
         [
-            "NAME", "ADDRESS", "SERVER", "READY", "VERIFIED", "PODS", "AGE"
+            "NAME",
+            "ADDRESS",
+            "READY",
+            "VERIFIED",
+            "DELIVERING",
+            "PODS",
+            "AGE"
         ]
     );
     let heading = |line: &str| line.split_whitespace().eq(rows[0].iter().copied());
@@ -227,11 +233,17 @@ async fn get_and_describe_show_how_it_stands_and_what_to_do() {
     let address = super::world::ADDRESS;
     assert_eq!(
         rows[1][..6],
-        ["billing", address, &server, "True", "True", "0"]
+        ["billing", address, "True", "True", "Unknown", "0"]
     );
     assert_eq!(
         rows[2][..6],
-        ["reports", address, &server, "False", "False", "0"]
+        ["reports", address, "False", "False", "Unknown", "0"]
+    );
+    assert!(table.lines().all(|row| row.len() <= 80), "{table}");
+    let wide = world.shown(&["get", "mid", "-o", "wide"]).await;
+    assert!(
+        wide.contains("LAST FAILURE") && wide.contains(&server),
+        "{wide}"
     );
     assert_eq!(world.shown(&["get", "zohorelay"]).await.lines().count(), 3);
 
