@@ -104,7 +104,7 @@ pub enum StartError {
 pub struct Running {
     // Ended in this order, then the folder goes.
     node: Option<Node>,
-    controllers: Process,
+    controllers: Mutex<Option<Process>>,
     api_server: Mutex<Option<Process>>,
     etcd: Process,
     guardian: Arc<Guardian>,
@@ -143,8 +143,7 @@ impl Running {
             let (api_server, admin) =
                 first_start(&mut programs, &authority, &token, &guardian).await?;
             admin.write(&programs.kubeconfig())?;
-            let name = "kube-controller-manager";
-            let controllers = programs.start(name, programs.controllers(), &guardian)?;
+            let controllers = start_controllers(&programs, &guardian)?;
             let node = match (&options.node, programs.namespaces()) {
                 (Some(options), Some(namespaces)) => {
                     let site = Site {
@@ -163,7 +162,7 @@ impl Running {
         match started.await {
             Ok((etcd, api_server, admin, controllers, node)) => Ok(Self {
                 node,
-                controllers,
+                controllers: Mutex::new(Some(controllers)),
                 api_server: Mutex::new(Some(api_server)),
                 etcd,
                 guardian,
@@ -294,16 +293,10 @@ impl Running {
     /// Ids of the processes.
     pub fn pids(&self) -> Vec<u32> {
         let api_server = self.api_server().as_ref().map(Process::pid);
+        let controllers = self.controllers().as_ref().map(Process::pid);
         let node = self.node.as_ref().map(Node::pids).unwrap_or_default();
-        [
-            Some(self.etcd.pid()),
-            api_server,
-            Some(self.controllers.pid()),
-        ]
-        .into_iter()
-        .flatten()
-        .chain(node)
-        .collect()
+        let here = [Some(self.etcd.pid()), api_server, controllers];
+        here.into_iter().flatten().chain(node).collect()
     }
 
     /// Ends the API server as a crash does; its database goes on.
@@ -322,11 +315,31 @@ impl Running {
         Ok(())
     }
 
+    /// Starts all clients of the API server anew: after it was gone they wait up to a minute before they
+    /// look again.
+    pub fn restart_clients(&self) -> Result<(), StartError> {
+        let mut controllers = self.controllers();
+        controllers.take();
+        *controllers = Some(start_controllers(&self.programs, &self.guardian)?);
+        self.node.as_ref().map_or(Ok(()), Node::restart_clients)
+    }
+
+    fn controllers(&self) -> MutexGuard<'_, Option<Process>> {
+        self.controllers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn api_server(&self) -> MutexGuard<'_, Option<Process>> {
         self.api_server
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn start_controllers(programs: &Programs, guardian: &Arc<Guardian>) -> Result<Process, StartError> {
+    let command = programs.controllers();
+    programs.start("kube-controller-manager", command, guardian)
 }
 
 /// Starts the API server on a free port.

@@ -282,6 +282,16 @@ impl Node {
         self.namespaces.enter(command)
     }
 
+    /// Starts all programs but containerd anew.
+    pub(crate) fn restart_clients(&self) -> Result<(), StartError> {
+        let clients = Part::ALL.into_iter().filter(|&part| part != Part::Containerd);
+        for part in clients {
+            self.stop_part(part);
+            self.start_part(part)?;
+        }
+        Ok(())
+    }
+
     /// Ids of its programs.
     pub(crate) fn pids(&self) -> Vec<u32> {
         self.running()

@@ -11,7 +11,6 @@ use anyhow::{Result, bail};
 use futures_util::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _, pin_mut};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
@@ -25,7 +24,7 @@ use crate::ledger::Ledger;
 use crate::objects::api;
 use crate::program::PATIENCE;
 
-/// Before a log that broke is read again.
+/// Before a log or a watch that broke is taken up again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often the log of a container that ended is asked for in vain.
 const TRIES: u32 = 20;
@@ -134,27 +133,30 @@ impl Drop for Told {
 
 /// Sees all pods come and go, and reads the log of each container once it has started.
 async fn listen(pods: Api<Pod>, shared: Arc<Shared>) {
-    let events = watcher(pods.clone(), watcher::Config::default()).default_backoff();
+    let events = watcher(pods.clone(), watcher::Config::default());
     pin_mut!(events);
     // Ends all reading with this task.
     let mut readers = JoinSet::new();
     while let Some(event) = events.next().await {
+        let Ok(event) = event else {
+            // It is taken up again.
+            sleep(PAUSE).await;
+            continue;
+        };
         let news = shared.change(|state| match event {
-            Ok(Event::Apply(pod) | Event::InitApply(pod)) => state.containers.see(&pod),
-            Ok(Event::Delete(pod)) => {
+            Event::Apply(pod) | Event::InitApply(pod) => state.containers.see(&pod),
+            Event::Delete(pod) => {
                 state.containers.gone(&pod);
                 Vec::new()
             }
-            Ok(Event::Init) => {
+            Event::Init => {
                 state.containers.list_begins();
                 Vec::new()
             }
-            Ok(Event::InitDone) => {
+            Event::InitDone => {
                 state.containers.list_ends();
                 Vec::new()
             }
-            // It is taken up again.
-            Err(_) => Vec::new(),
         });
         for container in news {
             readers.spawn(read_all(pods.clone(), shared.clone(), container));

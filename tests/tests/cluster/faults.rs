@@ -192,6 +192,7 @@ async fn without_the_api_server_mail_flows_and_is_accounted_for_afterwards() {
 
     let failed = shop.told.failed();
     assert!(failed.is_empty(), "{failed:#?}");
+    cluster.restart_clients().unwrap();
     let end = shop.close().await.unwrap();
     let meanwhile = load::taken_between(&end.entries, stopped, back);
     println!("cluster: {meanwhile} mails while the API server was gone");
