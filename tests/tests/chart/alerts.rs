@@ -59,6 +59,7 @@ fn series() -> Series {
     add(sidecar.registry(), &mut series);
     let operator = zohorelay_operator::metrics::Metrics::new("0").unwrap();
     operator.identity("shop", "billing", true, PodCounts::default());
+    operator.begin_ended("shop", "billing");
     add(operator.registry(), &mut series);
     let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let identity = [label("namespace", "shop"), label("identity", "billing")];
@@ -67,16 +68,6 @@ fn series() -> Series {
         labels.extend([label("class", class.as_str())]);
         labels
     };
-    let mut accepted = BTreeMap::from(identity.clone());
-    accepted.extend([label("outcome", "accepted")]);
-    let ended = [
-        ("failures", Class::ALL.iter().map(of_class).collect()),
-        ("mails", vec![accepted]),
-    ];
-    for (what, labels) in ended {
-        let name = format!("zohorelay_operator_ended_pod_{what}_total");
-        series.entry(name).or_insert(labels);
-    }
     for rule in rules(&groups(&[])) {
         let Some(name) = rule["record"].as_str() else {
             continue;
