@@ -60,7 +60,7 @@ app-image:
 	@tests/app/build
 
 .PHONY: release-check
-release-check: ## Run those on the oldest Kubernetes that the chart admits, and the chart with helm 3, too
+release-check: ## Run what each change has no time for: the oldest Kubernetes, helm 3, the upgrade, 100 pods, images twice
 	@.ci/release-check
 
 .PHONY: needs-go
