@@ -89,7 +89,7 @@ pub enum NodeError {
     #[error("writing the images of a node: {0}")]
     Image(#[source] zohorelay_images::ImageError),
     /// An image is not there.
-    #[error("loading the image {}: {source}; `make images` writes it", path.display())]
+    #[error("loading the image {}, which `make images` writes", path.display())]
     Archive {
         /// Its archive.
         path: PathBuf,
@@ -284,7 +284,9 @@ impl Node {
 
     /// Starts all programs but containerd anew.
     pub(crate) fn restart_clients(&self) -> Result<(), StartError> {
-        let clients = Part::ALL.into_iter().filter(|&part| part != Part::Containerd);
+        let clients = Part::ALL
+            .into_iter()
+            .filter(|&part| part != Part::Containerd);
         for part in clients {
             self.stop_part(part);
             self.start_part(part)?;
