@@ -33,6 +33,7 @@ impl Server {
             .get("/large", || {
                 Response::text(200, "x".repeat(8 * 1024 * 1024))
             })
+            .get("/page", || Response::html(200, "<p>", "script-src 'none'"))
             .get("/metrics", move || Response::metrics(&registry));
         let listener = listen::bind(bind.parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -101,7 +102,7 @@ async fn an_unknown_page_names_those_that_there_are() {
         (status, body.as_str()),
         (
             404,
-            "no such page; there are: /live /ready /large /metrics\n"
+            "no such page; there are: /live /ready /large /page /metrics\n"
         )
     );
     server.stop().await;
@@ -251,4 +252,22 @@ async fn shutdown_closes_the_port_and_every_connection_within_half_a_second() {
     assert!(TcpStream::connect(address).await.is_err());
     assert!(rest(&mut half).await.is_empty());
     assert!(rest(&mut unread).await.len() < 8 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn a_page_has_its_own_security_policy_and_what_is_no_page_may_do_nothing() {
+    let server = Server::start("127.0.0.1:0");
+    for (path, policy) in [
+        ("/page", "script-src 'none'"),
+        ("/live", "default-src 'none'"),
+        ("/metrics", "default-src 'none'"),
+        ("/nowhere", "default-src 'none'"),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let answer = server.send(&request).await;
+        let header = format!("\r\ncontent-security-policy: {policy}\r\n");
+        assert!(answer.contains(&header), "{path}: {answer}");
+        assert!(answer.contains("\r\ncache-control: no-store\r\n"), "{path}");
+    }
+    server.stop().await;
 }

@@ -16,6 +16,7 @@ use zohorelay_upstream::{Login, LoginGate, Pool, Resolver, Target, TargetError};
 use crate::breaker::{Breaker, Open, Reason};
 use crate::metrics::{IdentityMetrics, LoginResult, Reload};
 use crate::pace::Pacer;
+use crate::recent::Recent;
 use crate::tally::Tally;
 
 /// What all identities share on their way out.
@@ -37,6 +38,8 @@ pub struct Identity {
     pub metrics: Arc<IdentityMetrics>,
     /// What became of its mails.
     pub tally: Tally,
+    /// The last of them.
+    pub recent: Recent,
     account: Mutex<Account>,
     state: Mutex<State>,
     /// Pools of earlier documents that have connections to close.
@@ -113,6 +116,7 @@ impl Identity {
             name: name.to_owned(),
             metrics: Arc::new(metrics),
             tally: Tally::default(),
+            recent: Recent::default(),
             account: Mutex::default(),
             state: Mutex::new(State::Awaited),
             retired: Mutex::default(),

@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod pace;
 pub mod policy;
 pub mod receipt;
+pub mod recent;
 pub mod relay;
 pub mod reload;
 pub mod roster;

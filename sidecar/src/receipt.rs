@@ -1,5 +1,5 @@
 //! What is known of one mail when it ends, and everything that its end sets off: the counters, the
-//! tally, one log line, the last words, and the answer for the app.
+//! tally, one log line, the last words, the last mails of the page, and the answer for the app.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use zohorelay_upstream::failure::{Class, Stage};
 
 use crate::answer::{About, Answer, answer};
 use crate::identity::{Active, Identity};
-use crate::outcome::Outcome;
+use crate::outcome::{Local, Outcome};
+use crate::recent::{self, Past};
 use crate::relay::{Mail, Ready};
 use crate::sidecar::Sidecar;
 
@@ -124,10 +125,10 @@ impl Receipt {
         }
     }
 
-    /// Logs the end of the mail, given the code that the app was told.
+    /// Logs the end of the mail and remembers it, given the code that the app was told.
     pub fn log(&self, outcome: &Outcome, code: u16) {
         let ready = self.ready.as_ref();
-        let message_id = ready.map(Ready::message_id).or(self.message_id.as_deref());
+        let message_id = self.message_id();
         let arrived = self.arrived.as_ref();
         let (reply, detail) = match outcome {
             Outcome::Upstream(failure) => (failure.reply.as_ref(), Some(failure.detail.as_str())),
@@ -159,6 +160,31 @@ impl Receipt {
                 "mail failed upstream"
             );
         }
+        self.identity.recent.note(Past {
+            at: Timestamp::now(),
+            outcome: outcome.label(code),
+            class: outcome.class().map(Class::as_str),
+            stage: outcome.stage().map(Stage::as_str),
+            code: reply.map(Reply::code),
+            answer: code,
+            message_id: message_id.map(recent::short),
+            from: self.denied_from(outcome).map(recent::short),
+        });
+    }
+
+    fn message_id(&self) -> Option<&str> {
+        let ready = self.ready.as_ref();
+        ready.map(Ready::message_id).or(self.message_id.as_deref())
+    }
+
+    /// The From, where it is why the mail was refused.
+    fn denied_from<'a>(&'a self, outcome: &'a Outcome) -> Option<&'a str> {
+        let from = match outcome {
+            Outcome::Local(Local::SenderRefused(refusal)) => &refusal.from,
+            Outcome::Upstream(failure) if failure.class == Class::RelayDenied => &self.from,
+            _ => return None,
+        };
+        Some(from.as_str()).filter(|from| !from.is_empty())
     }
 }
 

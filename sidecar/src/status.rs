@@ -5,11 +5,13 @@ mod page;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use zohorelay_process::admin::{Response, Routes};
 
 use crate::identity::{Identity, State};
+use crate::recent::Past;
 use crate::reload::Problem;
 use crate::sidecar::Sidecar;
 use crate::tally::Counts;
@@ -44,7 +46,7 @@ pub fn page_routes(sidecar: &Arc<Sidecar>, problems: Vec<Problem>) -> Routes {
     Routes::new()
         .get("/status", move || json(&status(&sidecar, &problems)))
         .get("/", move || {
-            Response::html(200, page::render(&status(&same, &known)))
+            Response::html(200, page::render(&status(&same, &known)), page::POLICY)
         })
 }
 
@@ -92,6 +94,7 @@ struct BreakerView {
 #[serde(rename_all = "camelCase")]
 struct Status<'a> {
     version: &'static str,
+    at: Timestamp,
     sessions: i64,
     egress_blocked: bool,
     identities: Vec<Full<'a>>,
@@ -108,6 +111,7 @@ struct Full<'a> {
     upstream: Option<UpstreamView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     addresses: Option<Vec<String>>,
+    last_mails: Vec<Past>,
 }
 
 #[derive(Serialize)]
@@ -137,6 +141,7 @@ fn status<'a>(sidecar: &'a Sidecar, problems: &[Problem]) -> Status<'a> {
         .collect();
     Status {
         version: env!("CARGO_PKG_VERSION"),
+        at: Timestamp::now(),
         sessions: sidecar.metrics.sessions.get(),
         egress_blocked: sidecar.metrics.egress_blocked.get() != 0,
         identities,
@@ -204,6 +209,7 @@ fn full<'a>(identity: &'a Arc<Identity>, problem: &Problem) -> Full<'a> {
         problem: problem.text(),
         upstream,
         addresses,
+        last_mails: identity.recent.mails(),
     }
 }
 

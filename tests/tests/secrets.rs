@@ -111,6 +111,7 @@ async fn nothing_is_said_at(level: &str) {
         (sidecar.admin, "/summary"),
         (sidecar.admin, "/canary"),
         (sidecar.page, "/status"),
+        (sidecar.page, "/"),
     ] {
         said.push(get(address, path).await.unwrap().1);
     }

@@ -78,6 +78,7 @@ fn render(response: Response) -> hyper::Response<Full<Bytes>> {
     let Response {
         status,
         content_type,
+        security_policy,
         body,
     } = response;
     let mut rendered = hyper::Response::new(Full::new(Bytes::from(body)));
@@ -89,7 +90,7 @@ fn render(response: Response) -> hyper::Response<Full<Bytes>> {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        HeaderValue::from_static(security_policy),
     );
     rendered
 }

@@ -2,6 +2,9 @@
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+/// For what is no page.
+const NOTHING: &str = "default-src 'none'";
+
 /// An answer: all of it in memory, so keep it small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -9,6 +12,8 @@ pub struct Response {
     pub status: u16,
     /// Value of `Content-Type`.
     pub content_type: &'static str,
+    /// Value of `Content-Security-Policy`: what a browser may do with the body.
+    pub security_policy: &'static str,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -21,6 +26,7 @@ impl Response {
         Self {
             status,
             content_type: "text/plain; charset=utf-8",
+            security_policy: NOTHING,
             body: text.into_bytes(),
         }
     }
@@ -30,15 +36,17 @@ impl Response {
         Self {
             status,
             content_type: "application/json",
+            security_policy: NOTHING,
             body: json.into(),
         }
     }
 
-    /// A page for people. It may hold styles; scripts and anything from elsewhere do not run.
-    pub fn html(status: u16, html: impl Into<String>) -> Self {
+    /// A page for people, and the policy that lets its own styles and scripts through and no others.
+    pub fn html(status: u16, html: impl Into<String>, security_policy: &'static str) -> Self {
         Self {
             status,
             content_type: "text/html; charset=utf-8",
+            security_policy,
             body: html.into().into_bytes(),
         }
     }
@@ -50,6 +58,7 @@ impl Response {
             Ok(()) => Self {
                 status: 200,
                 content_type: prometheus::TEXT_FORMAT,
+                security_policy: NOTHING,
                 body,
             },
             Err(error) => Self::text(500, format!("rendering the metrics: {error}")),

@@ -1,129 +1,110 @@
-//! `/status` for eyes: one table an identity, no script, looked at again every few seconds.
+//! `/status` for eyes: can each identity send, if not why not and what to do, and its last mails.
+//!
+//! One answer with all in it: it needs no network, and says the same without its script. Every text
+//! that is not ours goes through [`Text`].
 
-use std::fmt::{self, Display, Formatter, Write as _};
+mod identity;
+mod remedy;
+mod text;
 
-use super::{BreakerView, Brief, Full, Status};
-use crate::tally::LastFailure;
+use std::fmt::Write as _;
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-<meta http-equiv=\"refresh\" content=\"5\"><title>zohorelay</title><style>\
-body{font:16px/1.5 system-ui,sans-serif;max-width:50em;margin:2em auto;padding:0 1em}\
-th{text-align:left;vertical-align:top;padding-right:1.5em;font-weight:normal;color:#555}\
-.bad{color:#b00020}</style>";
+use self::identity::{Name, Tone, of_identity, standing};
+use self::text::{Text, Time};
+use super::Status;
+
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/script.js");
+
+/// Lets through this style and this script, by their SHA-256, and no other; and the script may fetch
+/// from where the page came.
+pub(super) const POLICY: &str = "default-src 'none'; \
+    style-src 'sha256-rTeRh3YL8V1o7gxNdhR2qgZArQQ2/9+crmLWOElqg1w='; \
+    script-src 'sha256-2ziSkG1dU+9Mk2/5NKkd+PSes4Y341MHw7kn3AjrwgA='; \
+    connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page.
 pub(super) fn render(status: &Status<'_>) -> String {
-    let mut page = HEAD.to_owned();
+    let (tone, verdict) = verdict(status);
+    let mut page = String::with_capacity(16 * 1024);
     let _ = write!(
         page,
-        "<h1>zohorelay {}</h1><p>Sessions of apps: {}</p>",
-        status.version, status.sessions
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{verdict} zohorelay</title><link rel=\"icon\" href=\"data:,\">\
+         <style>{STYLE}</style></head><body><main><header class=\"{tone}\">\
+         <h1>zohorelay in this pod</h1><p class=\"sum\">{verdict}</p><p class=\"dim\">Version {}. Connections from applications: {}. \
+         As of {} UTC.</p></header>",
+        status.version,
+        status.sessions,
+        Time {
+            at: status.at,
+            now: status.at
+        },
     );
     if status.egress_blocked {
         page.push_str(
-            "<p class=\"bad\">Connections time out on 465 and on 587: the cluster or the cloud \
-             may block mail ports.</p>",
+            "<section class=\"bad\"><h2>Mail ports are blocked</h2><p>Connections time out on 465 \
+             and on 587: a NetworkPolicy, a firewall or the cloud drops them. Allow TCP to the \
+             server's port, and ask the cloud's support to open SMTP submission.</p>\
+             <p class=\"dim\"><code>docs/troubleshooting.md<wbr>#egress-blocked</code></p></section>",
         );
     }
-    for identity in &status.identities {
-        of_identity(&mut page, identity);
+    if status.identities.len() > 1 {
+        contents(&mut page, status);
     }
+    for identity in &status.identities {
+        of_identity(&mut page, identity, status.at);
+    }
+    let _ = write!(
+        page,
+        "</main><footer><p><button type=\"button\" hidden>Stop renewing</button> \
+         <output></output></p><noscript><p>Load the page again for news.</p></noscript></footer>\
+         <script>{SCRIPT}</script></body></html>"
+    );
     page
 }
 
-fn of_identity(page: &mut String, full: &Full<'_>) {
-    let brief = &full.brief;
-    let _ = write!(
-        page,
-        "<h2>{}: {}</h2><table>",
-        Text(brief.name),
-        brief.state
-    );
-    if let Some(problem) = &full.problem {
-        row(page, "Problem", "bad", problem);
+/// Whether somebody has to act.
+fn verdict(status: &Status<'_>) -> (Tone, String) {
+    if status.egress_blocked {
+        return (Tone::Bad, "Mail ports are blocked.".to_owned());
     }
-    if let Some(breaker) = &brief.breaker {
-        row(page, "Held", "bad", &held(breaker));
+    if let [only] = &*status.identities {
+        let (tone, state) = standing(only);
+        return (tone, format!("{}.", Name(state)));
     }
-    if let Some(upstream) = &full.upstream {
-        let server = format!(
-            "{}:{} as {} ({} idle, {} busy)",
-            upstream.host,
-            upstream.port,
-            upstream.username,
-            upstream.connections_idle,
-            upstream.connections_busy
-        );
-        row(page, "Server", "", &server);
-    }
-    if let Some(addresses) = &full.addresses {
-        row(page, "May send as", "", &addresses.join(", "));
-    }
-    counts(page, brief);
-    page.push_str("</table>");
-}
-
-fn counts(page: &mut String, brief: &Brief<'_>) {
-    if let Some(revision) = brief.revision {
-        row(page, "Revision", "", &revision.to_string());
-    }
-    let counts = &brief.counts;
-    let last = counts.last_accepted.map(|at| format!(", the last at {at}"));
-    let sent = format!("{}{}", counts.accepted, last.unwrap_or_default());
-    row(page, "Sent", "", &sent);
-    let failed: Vec<_> = counts
-        .failed
-        .iter()
-        .map(|(class, count)| format!("{class} {count}"))
-        .collect();
-    if !failed.is_empty() {
-        row(page, "Failed", "", &failed.join(", "));
-    }
-    if let Some(failure) = &counts.last_failure {
-        row(page, "Last failure", "", &last_failure(failure));
-    }
-}
-
-fn held(breaker: &BreakerView) -> String {
-    let minutes = breaker.again_in_seconds.div_ceil(60);
-    format!("{}, for {minutes} more minutes", breaker.reason)
-}
-
-fn last_failure(failure: &LastFailure) -> String {
-    let mut text = failure.class.to_owned();
-    let failure = &failure.circumstances;
-    if let Some(stage) = failure.stage {
-        let _ = write!(text, " at {stage}");
-    }
-    if let Some(code) = failure.code {
-        let _ = write!(text, ", code {code}");
-    }
-    let _ = write!(text, ", {}", failure.at);
-    text
-}
-
-fn row(page: &mut String, name: &str, class: &str, text: &str) {
-    let text = Text(text);
-    let _ = write!(
-        page,
-        "<tr><th>{name}</th><td class=\"{class}\">{text}</td></tr>"
-    );
-}
-
-/// Text within HTML.
-struct Text<'a>(&'a str);
-
-impl Display for Text<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                other => f.write_char(other)?,
-            }
+    let all = status.identities.len();
+    let of_tone = |tone| {
+        let standings = status.identities.iter().map(standing);
+        standings.filter(|it| it.0 == tone).count()
+    };
+    for (tone, words) in [
+        (Tone::Bad, "in trouble"),
+        (Tone::Warn, "worth a look"),
+        (Tone::Off, "suspended"),
+    ] {
+        let some = of_tone(tone);
+        if some > 0 {
+            return (tone, format!("{some} of {all} identities {words}."));
         }
-        Ok(())
     }
+    (Tone::Good, "All is well.".to_owned())
 }
+
+fn contents(page: &mut String, status: &Status<'_>) {
+    page.push_str("<nav aria-label=\"Identities\"><ul>");
+    for identity in &status.identities {
+        let (tone, state) = standing(identity);
+        let name = Text(identity.brief.name);
+        let _ = write!(
+            page,
+            "<li class=\"{tone}\"><a href=\"#i-{name}\">{name}</a>: \
+             <span class=\"state\">{state}</span></li>"
+        );
+    }
+    page.push_str("</ul></nav>");
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,10 @@ use crate::fixtures;
 use crate::outcome::Outcome;
 use crate::reload::Watch;
 
-const SECRET: &str = "a-secret-\"&<app>-password";
+pub(super) const SECRET: &str = "a-secret-\"&<app>-password";
 
 /// A sidecar with a served, a held and an awaited identity, whose mails failed.
-fn sidecar() -> Arc<Sidecar> {
+pub(super) fn sidecar() -> Arc<Sidecar> {
     let sidecar = fixtures::sidecar(&["billing", "alerts", "late"]);
     let apply = |name: &str, changes: &Value| {
         let identity = sidecar.roster.named(name).unwrap();
@@ -47,7 +47,7 @@ fn sidecar() -> Arc<Sidecar> {
     sidecar
 }
 
-fn problems(sidecar: &Sidecar) -> Vec<Problem> {
+pub(super) fn problems(sidecar: &Sidecar) -> Vec<Problem> {
     let watch = |identity: &Arc<Identity>| Watch::new(std::path::Path::new("/x"), identity.clone());
     sidecar.roster.iter().map(|i| watch(i).problem()).collect()
 }
@@ -107,36 +107,6 @@ async fn what_is_on_loopback_is_not_on_the_pods_address() {
         let (status, body) = get(admin_routes(&sidecar), path).await;
         assert_eq!(status, 404, "{body}");
     }
-}
-
-#[tokio::test]
-async fn the_page_for_people_names_state_problem_and_last_failure() {
-    let sidecar = sidecar();
-    let status = Status {
-        egress_blocked: true,
-        ..status(&sidecar, &problems(&sidecar))
-    };
-    let html = page::render(&status);
-    for part in [
-        "<h2>billing: active</h2>",
-        "auth_failed, for ",
-        "localhost:465 as billing@example.com",
-        "recipient_refused at rcpt",
-        "may block mail ports",
-        "<h2>late: awaited</h2>",
-    ] {
-        assert!(html.contains(part), "{part} in {html}");
-    }
-}
-
-#[tokio::test]
-async fn a_problem_is_text_and_not_markup() {
-    let sidecar = sidecar();
-    let mut status = status(&sidecar, &problems(&sidecar));
-    status.identities[0].problem = Some("<script>\"&".to_owned());
-    let html = page::render(&status);
-    assert!(html.contains("&lt;script&gt;&quot;&amp;"), "{html}");
-    assert!(!html.contains("<script>"));
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! Mail through clients and servers that nobody here wrote.
+//! Mail through clients and servers, and the page in a browser, that nobody here wrote.
 //!
 //! - [`clients`]: seven clients send every form of mail through the sidecar to the simulator
 //! - [`upstreams`]: Postfix and aiosmtpd take mail from the sidecar, and refuse it
 //! - [`smuggling`]: what would be a second mail behind a lax server, in front of a real Postfix
+//! - [`page`]: the sidecar's page in Chromium
 //!
 //! `tests/interop/install.sh` gets the programs. Where one is missing its tests say "left out", and
 //! with `CI=true` they fail.
@@ -17,9 +18,11 @@
 mod aiosmtpd;
 mod arrived;
 mod available;
+mod browser;
 mod certificate;
 mod clients;
 mod form;
+mod page;
 mod patience;
 mod postfix;
 mod smuggling;
