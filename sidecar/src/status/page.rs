@@ -20,7 +20,7 @@ const SCRIPT: &str = include_str!("page/script.js");
 /// from where the page came.
 pub(super) const POLICY: &str = "default-src 'none'; \
     style-src 'sha256-rTeRh3YL8V1o7gxNdhR2qgZArQQ2/9+crmLWOElqg1w='; \
-    script-src 'sha256-2ziSkG1dU+9Mk2/5NKkd+PSes4Y341MHw7kn3AjrwgA='; \
+    script-src 'sha256-BXF7NpIESyXHHpm/NVAO4Y2oUOCvzogkaPvjD2VFjzg='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page.

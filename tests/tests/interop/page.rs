@@ -142,6 +142,7 @@ async fn the_page_is_readable_quiet_and_alive_in_chromium() {
     }
     counts_down(&mut browser).await;
     shows_news_without_a_reload(&mut browser, &good).await;
+    says_when_nobody_answers(&mut browser, good).await;
     says_all_without_its_script(&mut browser, &held).await;
 }
 
@@ -165,6 +166,21 @@ async fn shows_news_without_a_reload(browser: &mut Browser, sidecar: &Sidecar) {
         document.body.innerText.includes('news@app.example') && done(window.isSame), 50))";
     assert_eq!(browser.evaluate(seen).await, true);
     assert_eq!(browser.complaints(&origin), Vec::<String>::new());
+}
+
+/// Of the page that is open. The button, pressed twice, asks at once.
+async fn says_when_nobody_answers(browser: &mut Browser, mut sidecar: Sidecar) {
+    sidecar.kill().unwrap();
+    sidecar.ended().await.unwrap();
+    let press = "document.querySelector('button').click()";
+    let name = "document.querySelector('button').textContent";
+    browser.evaluate(press).await;
+    assert_eq!(browser.evaluate(name).await, "Renew every 5 seconds");
+    browser.evaluate(press).await;
+    let said = "new Promise((done) => setInterval(() => { \
+        const said = document.querySelector('output').textContent; if (said) done(said); }, 50))";
+    let said = browser.evaluate(said).await;
+    assert!(said.as_str().unwrap().contains("does not answer"), "{said}");
 }
 
 async fn says_all_without_its_script(browser: &mut Browser, sidecar: &Sidecar) {

@@ -14,17 +14,18 @@
       element.textContent = left ? `in ${span(left)}` : 'now, with the next mail';
     }
   };
-  const isRead = () => document.hidden || main.contains(document.activeElement) || String(getSelection());
   const renew = async () => {
-    if (!isOn || isRead()) return;
+    if (!isOn || document.hidden || String(getSelection())) return;
     try {
       const answer = await fetch(location.pathname, {cache: 'no-store'});
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const link = main.contains(document.activeElement) && document.activeElement.getAttribute('href');
       main.replaceChildren(...page.querySelector('main').childNodes);
       document.title = page.title;
       came = Date.now();
       note.textContent = '';
       count();
+      if (link) main.querySelector(`[href="${link}"]`)?.focus({preventScroll: true});
     } catch {
       note.textContent = 'The sidecar does not answer; this is its last word.';
     }
