@@ -122,7 +122,8 @@ impl Book {
     /// Empty, of a leader that begins at `since`.
     pub fn new(since: Timestamp) -> Self {
         Self {
-            since,
+            // Ends are told in whole seconds, too.
+            since: Timestamp::from_second(since.as_second()).unwrap_or(since),
             pods: HashMap::new(),
             identities: HashMap::new(),
         }

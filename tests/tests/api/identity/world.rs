@@ -294,12 +294,15 @@ pub(crate) fn message(identity: &MailIdentity, kind: &str) -> String {
         .unwrap_or_default()
 }
 
-/// `Type=Status/Reason` of each condition.
+/// `Type=Status/Reason` of each condition but Delivering, which says nothing before there are mails.
 pub(crate) fn conditions(identity: &MailIdentity) -> Vec<String> {
     let status = identity.status.as_ref().unwrap();
-    (status.conditions.iter())
-        .map(|it| format!("{}={}/{}", it.type_, it.status, it.reason))
-        .collect()
+    (status
+        .conditions
+        .iter()
+        .filter(|it| it.type_ != "Delivering"))
+    .map(|it| format!("{}={}/{}", it.type_, it.status, it.reason))
+    .collect()
 }
 
 fn is_observed(identity: &MailIdentity) -> bool {
