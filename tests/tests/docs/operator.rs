@@ -107,6 +107,7 @@ fn inject_has_the_flags_about_the_sidecar_and_crds_has_none() {
 fn each_metric_with_its_labels_is_documented_and_no_other_is() {
     let metrics = Metrics::new("1.2.3").unwrap();
     metrics.identity("shop", "billing", true, PodCounts::default());
+    metrics.begin_ended("shop", "billing");
     let families = metrics.registry().gather();
     let page = prometheus::TextEncoder::new()
         .encode_to_string(&families)
