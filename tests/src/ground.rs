@@ -57,9 +57,30 @@ pub struct Ground {
     turns: Arc<Semaphore>,
 }
 
-/// A test's turn: with others, or alone.
+/// A test's turn: with others, or alone. In the end it prints how long it took.
 #[derive(Debug)]
-pub struct Turn(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub struct Turn {
+    _permits: OwnedSemaphorePermit,
+    since: Instant,
+}
+
+impl Turn {
+    fn new(permits: OwnedSemaphorePermit) -> Self {
+        Self {
+            _permits: permits,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or_default();
+        let seconds = self.since.elapsed().as_secs_f32();
+        println!("cluster: {seconds:5.1} s {test}");
+    }
+}
 
 impl Ground {
     /// The one of this test program: made by the first test that asks.
@@ -159,12 +180,12 @@ impl Ground {
 
     /// Waits for a turn among the tests that run at a time.
     pub async fn turn(&self) -> Result<Turn> {
-        Ok(Turn(self.turns.clone().acquire_owned().await?))
+        Ok(Turn::new(self.turns.clone().acquire_owned().await?))
     }
 
     /// Waits for a turn alone: for what touches the node, the release, or all pods.
     pub async fn turn_alone(&self) -> Result<Turn> {
         let all = self.turns.clone().acquire_many_owned(TESTS_AT_A_TIME);
-        Ok(Turn(all.await?))
+        Ok(Turn::new(all.await?))
     }
 }

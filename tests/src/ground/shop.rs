@@ -3,10 +3,11 @@
 
 pub mod ask;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -89,6 +90,9 @@ impl Shop {
     }
 
     async fn new(ground: &'static Ground, name: &str, turn: Turn) -> Result<Self> {
+        static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let is_new = NAMES.lock().expect("no panic").insert(name.to_owned());
+        ensure!(is_new, "another test has a shop of the name {name}");
         let client = ground.client().await?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         // In a cluster that outlives the program.

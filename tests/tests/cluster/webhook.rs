@@ -81,7 +81,7 @@ async fn while_the_webhook_is_down_opted_in_pods_wait_and_strangers_start_at_onc
 
 #[tokio::test]
 async fn a_pod_that_is_refused_tells_why_where_people_look() {
-    let shop = Shop::bare("refused").await.unwrap();
+    let shop = Shop::bare("refused-pods").await.unwrap();
     let named = Workload::deployment("named", "Billing!");
     let host = Workload::job("host", "billing").set_pod("/spec/hostNetwork", json!(true));
     for workload in [&named, &host] {

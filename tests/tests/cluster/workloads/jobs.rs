@@ -74,7 +74,7 @@ async fn an_app_that_failed_is_started_again_beside_the_same_sidecar_and_its_job
 
 #[tokio::test]
 async fn a_job_whose_mail_is_refused_fails_and_its_app_was_told_why() {
-    let shop = Shop::open("refused").await.unwrap();
+    let shop = Shop::open("refused-job").await.unwrap();
     let job = shop.job("shop").set("/spec/backoffLimit", json!(1));
     let job = job.flags(&["--from=root@localhost.example"]);
     shop.start(&job).await.unwrap();
