@@ -140,6 +140,7 @@ fn kind_of(status: &str, reason: &str) -> EventType {
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
     use k8s_openapi::jiff::Timestamp;
+    use zohorelay_crds::v1alpha1::{DeliveryStatus, FailedMail};
 
     use super::*;
 
@@ -201,6 +202,41 @@ mod tests {
         let told = turn(Some(&verifying), &refused);
         assert_eq!(told, Some(("False", "LoginRefused")));
         assert_eq!(turn(Some(&refused), &refused_again), None);
+    }
+
+    #[test]
+    fn a_kind_of_failure_that_begins_beside_a_graver_one_is_told_once() {
+        let failing = |classes: &[&str]| {
+            let failed = classes.iter().map(|class| FailedMail {
+                class: (*class).to_owned(),
+                stage: None,
+                code: None,
+                at: Time(Timestamp::UNIX_EPOCH),
+                pod: "web".to_owned(),
+            });
+            MailIdentityStatus {
+                delivery: Some(DeliveryStatus {
+                    as_of: Time(Timestamp::UNIX_EPOCH),
+                    accepted: 0,
+                    failed: 0,
+                    last_success: None,
+                    last_failure: None,
+                    failing: failed.collect(),
+                }),
+                ..status(&[("Delivering", "False", "AuthFailed", "")])
+            }
+        };
+        let (first, both) = (
+            failing(&["auth_failed"]),
+            failing(&["auth_failed", "relay_denied"]),
+        );
+        assert_eq!(told(None, &first), ["Warning Delivering AuthFailed"]);
+        assert_eq!(
+            told(Some(&first), &both),
+            ["Warning Delivering RelayDenied"]
+        );
+        assert!(told(Some(&both), &both).is_empty());
+        assert!(told(Some(&both), &first).is_empty());
     }
 
     #[test]
