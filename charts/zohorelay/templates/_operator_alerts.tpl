@@ -26,11 +26,17 @@
     summary: >-
       Pods (<< $value >>) asked for the sidecar with << $labels.namespace >>/<< $labels.identity >> and have none.
     description: >-
+      {{- if $.Values.webhook.enabled }}
       They cannot send: nothing listens on their port 2525. They were made while the webhook was away, or were
       labelled later.
       Remedy: make them anew with kubectl -n << $labels.namespace >> rollout restart of their Deployment; kubectl -n
       << $labels.namespace >> get events names them (SidecarMissing). If the new ones have none either, look at the
       webhook: kubectl get mutatingwebhookconfigurations, and the operator's log.
+      {{- else }}
+      They cannot send: nothing listens on their port 2525. This release has no webhook, so their manifest lacks it.
+      Remedy: put the manifest of their Deployment through zohorelay-operator inject, and apply it; kubectl -n
+      << $labels.namespace >> get events names them (SidecarMissing).
+      {{- end }}
     {{- include "zohorelay.runbook" (list "ZohoRelayPodsWithoutSidecar" $) | nindent 4 }}
 {{- end }}
 {{- if and $severities.webhookCertificateEnds .Values.webhook.enabled }}
