@@ -15,7 +15,8 @@ use zohorelay_tests::program::PATIENCE;
 use super::versions::Version;
 use super::{DEFINITION, LOOK, delete, goes_on, install, sending, shop, sidecar, uninstall};
 
-/// Titles of all objects in the cluster, but for those that come and go by themselves and those of a shop.
+/// Titles of all objects in the cluster, but for those that come and go by themselves, those of a shop, and
+/// the release's namespace with what Kubernetes puts into each, which helm makes and leaves.
 async fn inventory(shop: &Shop) -> Result<BTreeSet<String>> {
     let kinds = shop
         .ground
@@ -40,6 +41,13 @@ async fn inventory(shop: &Shop) -> Result<BTreeSet<String>> {
         let list: Value = serde_json::from_str(&list).unwrap_or_default();
         let objects = list["items"].as_array().into_iter().flatten();
         titles.extend(objects.filter(|object| !is_of(object, shop)).map(title));
+    }
+    for left in [
+        format!("Namespace /{SYSTEM}"),
+        format!("ConfigMap {SYSTEM}/kube-root-ca.crt"),
+        format!("ServiceAccount {SYSTEM}/default"),
+    ] {
+        titles.remove(&left);
     }
     Ok(titles)
 }
