@@ -93,6 +93,8 @@ impl Shop {
         static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
         let is_new = NAMES.lock().expect("no panic").insert(name.to_owned());
         ensure!(is_new, "another test has a shop of the name {name}");
+        // The test before may have ended the operator's pods.
+        ground.until_webhook().await?;
         let client = ground.client().await?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         // In a cluster that outlives the program.
