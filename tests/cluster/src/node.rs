@@ -112,6 +112,16 @@ pub enum NodeError {
     NotReady(PathBuf),
 }
 
+impl NodeError {
+    /// Of a command that ended badly.
+    fn failed(command: &Command, output: &Output) -> Self {
+        Self::Command {
+            command: format!("{command:?}").replace('"', ""),
+            said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        }
+    }
+}
+
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
@@ -262,9 +272,11 @@ impl Node {
     pub fn set_hosts(&self, hosts: &[(&str, IpAddr)]) -> io::Result<()> {
         let lines = hosts
             .iter()
-            .map(|(name, address)| format!("{address} {name}"));
-        let lines: Vec<String> = lines.collect();
-        fs::write(self.folder.join("hosts"), lines.join("\n") + "\n")
+            .map(|(name, address)| format!("{address} {name}\n"));
+        fs::write(
+            self.folder.join("hosts"),
+            lines.collect::<Vec<_>>().concat(),
+        )
     }
 
     /// Ends DNS until it is started again.
@@ -373,8 +385,8 @@ async fn paths(binaries: &Binaries) -> Result<Paths, StartError> {
 }
 
 async fn output(command: Command) -> Result<Output, NodeError> {
-    let line = format!("{command:?}").replace('"', "");
-    let output = tokio::process::Command::from(command)
+    let mut command = tokio::process::Command::from(command);
+    let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -382,10 +394,7 @@ async fn output(command: Command) -> Result<Output, NodeError> {
     if output.status.success() {
         return Ok(output);
     }
-    Err(NodeError::Command {
-        command: line,
-        said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-    })
+    Err(NodeError::failed(command.as_std(), &output))
 }
 
 fn is_ready(node: &NodeObject) -> bool {

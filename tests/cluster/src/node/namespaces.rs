@@ -92,17 +92,12 @@ impl Namespaces {
 
     /// Of 198.18.0.0/15, which is for tests between machines (RFC 2544) and routed nowhere.
     fn link(&self) -> Result<u8, NodeError> {
-        let number = (0..LINKS)
-            .find(|number| {
-                let peer = format!("peer name eth0 netns {}", self.first);
-                run(&ip(&format!("link add zr{number} type veth {peer}"))).is_ok()
-            })
-            .ok_or_else(|| NodeError::Namespaces("no link could be made to them".to_owned()))?;
+        let number = self.free_link()?;
         for what in [
             format!("addr add 198.18.{number}.1/30 dev zr{number}"),
             format!("link set zr{number} up"),
         ] {
-            run(&ip(&what))?;
+            run(ip(&what))?;
         }
         for what in [
             format!("addr add 198.18.{number}.2/30 dev eth0"),
@@ -110,9 +105,22 @@ impl Namespaces {
             // Replaced by a pod's address on the way, but the kernel wants a route before.
             "route add 10.96.0.0/16 dev eth0".to_owned(),
         ] {
-            run(&self.enter(&ip(&what)))?;
+            run(self.enter(&ip(&what)))?;
         }
         Ok(number)
+    }
+
+    /// Makes the first link whose number no other run has.
+    fn free_link(&self) -> Result<u8, NodeError> {
+        let mut number = 0;
+        loop {
+            let peer = format!("peer name eth0 netns {}", self.first);
+            match run(ip(&format!("link add zr{number} type veth {peer}"))) {
+                Ok(()) => return Ok(number),
+                Err(error) if number + 1 == LINKS => return Err(error),
+                Err(_) => number += 1,
+            }
+        }
     }
 }
 
@@ -123,19 +131,12 @@ fn ip(what: &str) -> Command {
 }
 
 /// Runs a short command; its error says what the command said.
-pub(super) fn run(command: &Command) -> Result<(), NodeError> {
-    let mut again = Command::new(command.get_program());
-    let output = again
-        .args(command.get_args())
-        .stdin(Stdio::null())
-        .output()?;
+fn run(mut command: Command) -> Result<(), NodeError> {
+    let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(());
     }
-    Err(NodeError::Command {
-        command: format!("{command:?}").replace('"', ""),
-        said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-    })
+    Err(NodeError::failed(&command, &output))
 }
 
 /// The process that another one forked.
