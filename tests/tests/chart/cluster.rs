@@ -18,6 +18,9 @@ use crate::objects::{items, title};
 pub(crate) const APPLY: &str = "apply --server-side -f -";
 /// Patience with controllers; a loaded machine takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Patience with what goes. An API server whose look at the instances of a definition was too early ("storage is
+/// (re)initializing") and whose next write crossed its own cache looks again when its cache is told all anew: 5 min.
+const PATIENCE_WITH_ENDS: Duration = Duration::from_secs(6 * 60);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -149,7 +152,7 @@ async fn try_inventory(running: &Running) -> Option<BTreeSet<String>> {
 pub(crate) async fn until_left(running: &Running, before: &BTreeSet<String>, left: &[&str]) {
     let left: BTreeSet<String> = left.iter().map(|title| (*title).to_owned()).collect();
     let mut now = BTreeSet::new();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE_WITH_ENDS;
     while Instant::now() < deadline {
         now = inventory(running).await;
         let more: BTreeSet<String> = now.difference(before).cloned().collect();
@@ -160,7 +163,10 @@ pub(crate) async fn until_left(running: &Running, before: &BTreeSet<String>, lef
     }
     let more: Vec<&String> = now.difference(before).collect();
     let gone: Vec<&String> = before.difference(&now).collect();
-    panic!("left: {more:#?}\ngone: {gone:#?}");
+    let definitions = "get customresourcedefinitions -o jsonpath={.items[*].status.conditions}";
+    let conditions = attempt(running, definitions, "").await.stdout;
+    let conditions = String::from_utf8_lossy(&conditions);
+    panic!("left: {more:#?}\ngone: {gone:#?}\ndefinitions: {conditions}");
 }
 
 /// Looks again and again until something is so.

@@ -12,7 +12,7 @@ use crate::helm::{self as offline, NAMESPACE, RELEASE};
 /// Where identities are.
 pub(crate) const SHOP: &str = "shop";
 const CREATE: &str = "create -o json -f -";
-const DELETE_DEFINITION: &str = "delete crd mailidentities.zohorelay.dev --timeout=30s";
+const DELETE_DEFINITION: &str = "delete crd mailidentities.zohorelay.dev --timeout=6m";
 
 /// What is kept by default: the definition (with what the API server makes of it), the identity, its
 /// rendered Secret.
