@@ -6,10 +6,12 @@
 //! - [`admin`]: the HTTP listener for metrics and probes; [`client`] asks it
 //! - [`listen`]: sockets that say what to do when they cannot be had; [`loopback`] for both families
 //! - [`cli`]: the command line; [`exit`]: exit codes; [`Refusal`]: why a program does not run
+//! - [`checkup`]: what a doctor found, for people and for programs
 //! - [`chain()`]: an error with its causes, in one line
 
 pub mod admin;
 mod chain;
+pub mod checkup;
 pub mod cli;
 pub mod client;
 pub mod exit;
