@@ -4,6 +4,7 @@
 //! - [`signal`]: SIGTERM and SIGINT
 //! - [`harden`](mod@harden): no core dumps, no ptrace
 //! - [`admin`]: the HTTP listener for metrics and probes; [`client`] asks it
+//! - [`page`]: what the pages for people share
 //! - [`listen`]: sockets that say what to do when they cannot be had; [`loopback`] for both families
 //! - [`cli`]: the command line; [`exit`]: exit codes; [`Refusal`]: why a program does not run
 //! - [`checkup`]: what a doctor found, for people and for programs
@@ -18,6 +19,7 @@ pub mod exit;
 pub mod harden;
 pub mod listen;
 pub mod loopback;
+pub mod page;
 mod refusal;
 pub mod signal;
 pub mod telemetry;

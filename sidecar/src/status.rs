@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use zohorelay_process::admin::{Response, Routes};
+use zohorelay_process::page::POLICY;
 
 use crate::identity::{Identity, State};
 use crate::recent::Past;
@@ -46,7 +47,7 @@ pub fn page_routes(sidecar: &Arc<Sidecar>, problems: Vec<Problem>) -> Routes {
     Routes::new()
         .get("/status", move || json(&status(&sidecar, &problems)))
         .get("/", move || {
-            Response::html(200, page::render(&status(&same, &known)), page::POLICY)
+            Response::html(200, page::render(&status(&same, &known)), POLICY)
         })
 }
 

@@ -1,68 +1,52 @@
 //! `/status` for eyes: can each identity send, if not why not and what to do, and its last mails.
-//!
-//! One answer with all in it: it needs no network, and says the same without its script. Every text
-//! that is not ours goes through [`Text`].
 
 mod identity;
 mod remedy;
-mod text;
 
 use std::fmt::Write as _;
 
-use self::identity::{Name, Tone, of_identity, standing};
-use self::text::{Text, Time};
+use zohorelay_process::page::{Docs, Frame, Name, Text, Time, Tone};
+
+use self::identity::{of_identity, standing};
 use super::Status;
 
-const STYLE: &str = include_str!("page/style.css");
-const SCRIPT: &str = include_str!("page/script.js");
-
-/// Lets through this style and this script, by their SHA-256, and no other; and the script may fetch
-/// from where the page came.
-pub(super) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-rTeRh3YL8V1o7gxNdhR2qgZArQQ2/9+crmLWOElqg1w='; \
-    script-src 'sha256-BXF7NpIESyXHHpm/NVAO4Y2oUOCvzogkaPvjD2VFjzg='; \
-    connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const GONE: &str = "The sidecar does not answer; this is its last word.";
 
 /// The page.
 pub(super) fn render(status: &Status<'_>) -> String {
     let (tone, verdict) = verdict(status);
-    let mut page = String::with_capacity(16 * 1024);
-    let _ = write!(
-        page,
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{verdict} zohorelay</title><link rel=\"icon\" href=\"data:,\">\
-         <style>{STYLE}</style></head><body><main><header class=\"{tone}\">\
-         <h1>zohorelay in this pod</h1><p class=\"sum\">{verdict}</p><p class=\"dim\">Version {}. Connections from applications: {}. \
-         As of {} UTC.</p></header>",
+    let now = status.at;
+    let note = format!(
+        "Version {}. Connections from applications: {}. As of {} UTC.",
         status.version,
         status.sessions,
-        Time {
-            at: status.at,
-            now: status.at
-        },
+        Time { at: now, now },
     );
+    let frame = Frame {
+        heading: "zohorelay in this pod",
+        verdict: &verdict,
+        tone,
+        gone: GONE,
+    };
+    frame.render(note, "", |page| body(page, status))
+}
+
+fn body(page: &mut String, status: &Status<'_>) {
     if status.egress_blocked {
-        page.push_str(
+        let _ = write!(
+            page,
             "<section class=\"bad\"><h2>Mail ports are blocked</h2><p>Connections time out on 465 \
              and on 587: a NetworkPolicy, a firewall or the cloud drops them. Allow TCP to the \
-             server's port, and ask the cloud's support to open SMTP submission.</p>\
-             <p class=\"dim\"><code>docs/troubleshooting.md<wbr>#egress-blocked</code></p></section>",
+             server's port, and ask the cloud's support to open SMTP submission.</p>{}</section>",
+            Docs("egress-blocked")
         );
     }
     if status.identities.len() > 1 {
-        contents(&mut page, status);
+        contents(page, status);
     }
     for identity in &status.identities {
-        of_identity(&mut page, identity, status.at);
+        of_identity(page, identity, status.at);
     }
-    let _ = write!(
-        page,
-        "</main><footer><p><button type=\"button\" hidden>Stop renewing</button> \
-         <output></output></p><noscript><p>Load the page again for news.</p></noscript></footer>\
-         <script>{SCRIPT}</script></body></html>"
-    );
-    page
 }
 
 /// Whether somebody has to act.

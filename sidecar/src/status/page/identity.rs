@@ -1,39 +1,14 @@
 //! One identity on the page.
 
-use std::fmt::{self, Display, Formatter, Write as _};
-use std::time::Duration;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use zohorelay_process::page::{At, Countdown, Docs, Name, Text, Time, Tone, since, span};
 
 use super::super::{BreakerView, Full};
 use super::remedy::remedy;
-use super::text::{Text, Time, span};
 use crate::recent::Past;
 use crate::tally::Circumstances;
-
-/// How it looks, as a class of the style.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    /// Mail flows, or would.
-    Good,
-    /// It is worth a look.
-    Warn,
-    /// Mail does not flow.
-    Bad,
-    /// Switched off on purpose.
-    Off,
-}
-
-impl Display for Tone {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Good => "good",
-            Self::Warn => "warn",
-            Self::Bad => "bad",
-            Self::Off => "off",
-        })
-    }
-}
 
 /// These are about one mail, or pass by themselves: others may go all the same.
 const ABOUT_ONE_MAIL: [&str; 8] = [
@@ -103,7 +78,6 @@ pub(super) fn of_identity(page: &mut String, full: &Full<'_>, now: Timestamp) {
 
 fn held(page: &mut String, breaker: &BreakerView, now: Timestamp) {
     let left = breaker.again_in_seconds;
-    let at = now.checked_add(Duration::from_secs(left)).unwrap_or(now);
     let by = match breaker.refusals {
         None => "by the operator, in all pods".to_owned(),
         Some(1) => "after one refusal".to_owned(),
@@ -111,11 +85,9 @@ fn held(page: &mut String, breaker: &BreakerView, now: Timestamp) {
     };
     let _ = write!(
         page,
-        "<p><strong>{}</strong>, {by}. The next try: {} UTC, <span data-left=\"{left}\" role=\"timer\">in \
-         {}</span>.</p><p>{}</p>",
+        "<p><strong>{}</strong>, {by}. The next try: {}.</p><p>{}</p>",
         Name(breaker.reason),
-        Time { at, now },
-        span(left),
+        Countdown { left, now },
         Text(remedy(breaker.reason)),
     );
 }
@@ -144,23 +116,19 @@ fn failures(page: &mut String, full: &Full<'_>, now: Timestamp) {
         {
             let _ = write!(page, "<p>{}</p>", Text(remedy(class)));
         }
-        let _ = write!(
-            page,
-            "<p class=\"dim\"><code>docs/troubleshooting.md<wbr>#{class}</code></p></li>"
-        );
+        let _ = write!(page, "{}</li>", Docs(class));
     }
     page.push_str("</ul>");
 }
 
 fn failure(page: &mut String, class: &str, count: u64, last: &Circumstances, now: Timestamp) {
-    let ago = now.duration_since(last.at).as_secs();
     let mails = if count == 1 { "mail" } else { "mails" };
     let _ = write!(
         page,
         "<li><strong>{}</strong>{}: {count} {mails}, the last one {} ago, {} UTC",
         Name(class),
         At(last.stage, last.code),
-        span(u64::try_from(ago).unwrap_or(0)),
+        span(since(last.at, now)),
         Time { at: last.at, now },
     );
 }
@@ -226,34 +194,4 @@ fn facts(page: &mut String, full: &Full<'_>, now: Timestamp) {
 
 fn fact(page: &mut String, name: &str, text: &str) {
     let _ = write!(page, "<dt>{name}</dt><dd>{}</dd>", Text(text));
-}
-
-/// A label value as words: `relay_denied` is "Relay denied".
-pub(super) struct Name<'a>(pub(super) &'a str);
-
-impl Display for Name<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (index, character) in self.0.chars().enumerate() {
-            f.write_char(match character {
-                '_' => ' ',
-                first if index == 0 => first.to_ascii_uppercase(),
-                other => other,
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// The server's code and the step, in brackets.
-struct At(Option<&'static str>, Option<u16>);
-
-impl Display for At {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match (self.0, self.1) {
-            (Some(stage), Some(code)) => write!(f, " ({code} at {stage})"),
-            (Some(stage), None) => write!(f, " (at {stage})"),
-            (None, Some(code)) => write!(f, " ({code})"),
-            (None, None) => Ok(()),
-        }
-    }
 }

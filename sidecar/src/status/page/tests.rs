@@ -1,6 +1,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use zohorelay_process::page::POLICY;
 use zohorelay_smtp::reply::Reply;
 use zohorelay_upstream::failure::{Class, Failure, Stage};
 

@@ -3,7 +3,7 @@
 // The page says all without this: it counts down, and fetches itself anew every five seconds.
 (() => {
   const main = document.querySelector('main');
-  const button = document.querySelector('button');
+  const button = document.querySelector('footer button');
   const note = document.querySelector('output');
   let came = Date.now(), isOn = true;
   const span = (s) => (s < 3600 ? '' : `${Math.floor(s / 3600)} h `)
@@ -17,7 +17,7 @@
   const renew = async () => {
     if (!isOn || document.hidden || String(getSelection())) return;
     try {
-      const answer = await fetch(location.pathname, {cache: 'no-store'});
+      const answer = await fetch(location.pathname + location.search, {cache: 'no-store'});
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const link = main.contains(document.activeElement) && document.activeElement.getAttribute('href');
       main.replaceChildren(...page.querySelector('main').childNodes);
@@ -27,7 +27,7 @@
       count();
       if (link) main.querySelector(`[href="${link}"]`)?.focus({preventScroll: true});
     } catch {
-      note.textContent = 'The sidecar does not answer; this is its last word.';
+      note.textContent = note.dataset.gone;
     }
   };
   button.hidden = false;
