@@ -6,6 +6,7 @@
 //! - [`webhook`]: the webhook of a chart, registered on loopback
 //! - [`judge`]: what kstatus and Argo CD make of an object
 //! - [`document`]: documents as an operator renders them
+//! - [`dashboard`]: the queries of the Grafana dashboard
 //! - [`app`]: an SMTP client that says exactly what it is told, for what no library would send
 //! - [`ground`]: a cluster with real pods for the end-to-end suite
 //! - [`kubelet`]: the volume of an identity as the kubelet writes it
@@ -23,6 +24,7 @@
 )]
 
 pub mod app;
+pub mod dashboard;
 pub mod document;
 pub mod ground;
 pub mod judge;
