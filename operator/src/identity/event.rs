@@ -65,17 +65,14 @@ fn begun(
     let known = before.map(failing).unwrap_or_default();
     let new = failing(after).into_iter();
     new.filter(move |class| !known.contains(class))
-        .filter_map(|class| kind::parse(&class))
+        .filter_map(|class| Class::parse(&class))
 }
 
 fn failing(class: Class) -> Option<Event> {
     Some(Event {
         type_: EventType::Warning,
         reason: kind::reason(class)?.as_str().to_owned(),
-        note: Some(format!(
-            "mails fail: {class}. {}",
-            kind::sentence(kind::remedy(class))
-        )),
+        note: Some(format!("mails fail: {class}. {}", class.remedy())),
         action: ConditionType::Delivering.as_str().to_owned(),
         secondary: None,
     })

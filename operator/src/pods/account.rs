@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use zohorelay_upstream::failure::{Class, Stage};
 
-use super::kind::{self, BREAKERS, Weight, weight};
+use super::kind::{BREAKERS, Weight, weight};
 
 /// From the first failure of a passing kind to one after which it counts, if no mail got through
 /// between them.
@@ -121,7 +121,7 @@ impl Told {
             })
             .collect();
         if let Some(last) = &self.last_failure
-            && let Some(class) = kind::parse(&last.class)
+            && let Some(class) = Class::parse(&last.class)
             && failures.iter().all(|known| known.class != class)
         {
             failures.push(last.circumstances.failure(class, until));

@@ -1,4 +1,4 @@
-//! What each kind of failure means for delivery: who must act, how soon, and what to do. Pure.
+//! What each kind of failure means for delivery: who must act, and how soon. Pure.
 
 use zohorelay_crds::v1alpha1::Reason;
 use zohorelay_upstream::failure::Class;
@@ -69,11 +69,6 @@ pub const RANKED: [Class; 15] = [
     Class::Busy,
 ];
 
-/// The kind of that name, as in metrics.
-pub fn parse(name: &str) -> Option<Class> {
-    Class::ALL.into_iter().find(|class| class.as_str() == name)
-}
-
 /// The reason of conditions and events; none of a kind that never weighs.
 pub const fn reason(class: Class) -> Option<Reason> {
     Some(match class {
@@ -102,88 +97,6 @@ pub const fn reason(class: Class) -> Option<Reason> {
     })
 }
 
-/// What happened and what to do, in plain words (`docs/troubleshooting.md`).
-pub const fn remedy(class: Class) -> &'static str {
-    match class {
-        Class::AccountBlocked => {
-            "Zoho blocked the mailbox and every mail is held back. Unblock it at the web mail's page \
-             /UnblockMe, or have the admin do it (Admin Console > Security & Compliance > Blocked \
-             Accounts); then send less and slower (spec.limits.messagesPerHour)"
-        }
-        Class::AuthFailed => {
-            "the server refused the login of the sidecar and every mail is held back. See \
-             CredentialsVerified; mostly a new app password is needed in the Secret of \
-             spec.credentials.passwordSecretRef, which pods have within about two minutes"
-        }
-        Class::RateLimited => {
-            "too many mails in too short a time; mails are held back for minutes to hours. Send slower: \
-             set spec.limits.messagesPerHour, which counts in each pod"
-        }
-        Class::Held => {
-            "mails are held back without a try at the server, by the hold of the identity or after \
-             refusals. See Ready for the cause"
-        }
-        Class::Tls => {
-            "there is no trustworthy TLS to the server: its certificate is not trusted, ended, or names \
-             another host, or something on the way breaks TLS open. For a server of your own set \
-             spec.server.caBundle; else have whoever runs proxy or firewall let it through untouched"
-        }
-        Class::RelayDenied => {
-            "Zoho does not let this mailbox send as the address in From. Add that address in Zoho \
-             (Settings > Mail Accounts > Send Mail As, or an alias by the admin), or take it out of \
-             spec.aliases and set spec.senderPolicy.foreignFrom to Reject, Rewrite or Attach"
-        }
-        Class::SenderRefused => {
-            "an application sends with a From that is not one of this identity's addresses; its log has \
-             the address. Set its From to spec.address or one of spec.aliases, add the alias if Zoho has \
-             it, or set spec.senderPolicy.foreignFrom to Rewrite or Attach"
-        }
-        Class::Connect => {
-            "no connection to the server comes about: look at DNS, at NetworkPolicies and firewalls, and \
-             whether the cloud blocks ports 465 and 587"
-        }
-        Class::Timeout => {
-            "the server does not answer in time: look at the network between the pods and the server, \
-             and at Zoho's status page"
-        }
-        Class::NotConfigured => {
-            "the sidecar has no document of this identity: see Ready and Published, and the name in the \
-             pod's annotation zohorelay.dev/identities"
-        }
-        Class::Protocol => {
-            "the server's answers are no SMTP: something on the way answers in its place, or it is no \
-             mail server. Look at spec.server and at proxies"
-        }
-        Class::Unclassified => {
-            "the server refuses mails for a reason that is not known to this version: its words are in \
-             the application's log, and in the log of the container zohorelay at debug"
-        }
-        Class::UnknownOutcome => {
-            "the server's reply to whole mails is lost, so that nobody knows whether they were taken: \
-             look at the network, and in Sent before anything is sent again"
-        }
-        Class::Transient => {
-            "the server asks to try again later: applications must do so. If it stays, look at Zoho's \
-             status page"
-        }
-        Class::Busy => {
-            "the sidecar has no free connection or no room for long mails: raise \
-             spec.limits.connections, or give the pod's node more disk"
-        }
-        Class::RecipientRefused => "the server does not take a recipient: correct its address",
-        Class::MessageRefused => {
-            "the server does not take this mail: its size, its content or a virus"
-        }
-        Class::AppGone => "the application hung up before its mail was sent: raise its timeout",
-        Class::Framing => "the application sent a mail with a bare CR or NUL: correct its library",
-        Class::TooLarge => "a mail is larger than spec.limits.messageBytes",
-        Class::Paced => "the mails of an hour are used up: see spec.limits.messagesPerHour",
-        Class::TooManyRecipients => {
-            "a mail has more recipients than spec.limits.recipientsPerMessage"
-        }
-    }
-}
-
 /// The words as a sentence: with a capital, without a full stop.
 pub fn sentence(words: &str) -> String {
     let mut rest = words.chars();
@@ -201,7 +114,6 @@ mod tests {
             let weighs = weight(class) != Weight::Mail;
             assert_eq!(RANKED.contains(&class), weighs, "{class}");
             assert_eq!(reason(class).is_some(), weighs, "{class}");
-            assert_eq!(parse(class.as_str()), Some(class));
         }
     }
 

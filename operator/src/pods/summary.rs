@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 use zohorelay_process::client::{self, GetError};
+use zohorelay_upstream::Class;
 
 use super::account::{Account, Told};
-use super::kind;
 
 /// How long a sidecar may take to answer.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
@@ -124,7 +124,7 @@ impl Summary {
 
 impl Entry {
     fn report(self, now: Timestamp) -> Report {
-        let breaker = self.breaker.and_then(|it| kind::parse(&it.reason));
+        let breaker = self.breaker.and_then(|it| Class::parse(&it.reason));
         Report {
             // A longer one is of no object.
             uid: self.uid.filter(|uid| uid.len() <= 64).map(Into::into),

@@ -12,7 +12,7 @@ use zohorelay_crds::keys;
 use zohorelay_crds::v1alpha1::{MailIdentity, Reason};
 
 use super::index::{FirstFailure, NamespacedName};
-use super::kind::{self, sentence};
+use super::kind;
 use super::shared::Shared;
 use crate::run::chain;
 
@@ -84,9 +84,9 @@ fn note(first: &FirstFailure) -> String {
         identity, failure, ..
     } = first;
     format!(
-        "a mail of the identity {identity} failed: {failure}. {}. This is told once a pod and kind; see \
+        "a mail of the identity {identity} failed: {failure}. {} This is told once a pod and kind; see \
          kubectl describe mid {identity}",
-        sentence(kind::remedy(failure.class))
+        failure.class.remedy()
     )
 }
 

@@ -1,7 +1,6 @@
 //! `/status` for eyes: can each identity send, if not why not and what to do, and its last mails.
 
 mod identity;
-mod remedy;
 
 use std::fmt::Write as _;
 

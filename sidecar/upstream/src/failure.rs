@@ -2,6 +2,8 @@
 //!
 //! [`Stage`] and [`Class`] are closed sets, since they are labels of metrics and keys of alerts.
 
+mod remedy;
+
 use std::fmt;
 
 use zohorelay_smtp::reply::Reply;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use zohorelay_crds::MailIdentityStatus;
 use zohorelay_crds::v1alpha1::{ConditionType, DeliveryStatus, FailedMail, Reason};
-use zohorelay_upstream::Stage;
+use zohorelay_upstream::{Class, Stage};
 
 use super::condition::{Said, Truth};
 use super::table::people;
@@ -271,9 +271,9 @@ fn failing(first: &Open, others: &[Open]) -> String {
         }
     };
     format!(
-        "mails fail: {failure}, last in pod {pod}{pods} at {}. {}. {others}",
+        "mails fail: {failure}, last in pod {pod}{pods} at {}. {} {others}",
         time(failure.at).0,
-        sentence(kind::remedy(failure.class))
+        failure.class.remedy()
     )
 }
 
@@ -313,7 +313,7 @@ fn read(failed: &FailedMail) -> Option<Failed> {
     let stage = failed.stage.as_deref();
     Some(Failed {
         failure: Failure {
-            class: kind::parse(&failed.class)?,
+            class: Class::parse(&failed.class)?,
             stage: (Stage::ALL.into_iter()).find(|it| Some(it.as_str()) == stage),
             code: failed.code.and_then(|code| u16::try_from(code).ok()),
             at: failed.at.0,

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use zohorelay_process::page::{At, Countdown, Docs, Name, Text, Time, Tone, since, span};
+use zohorelay_upstream::failure::Class;
 
 use super::super::{BreakerView, Full};
-use super::remedy::remedy;
 use crate::recent::Past;
 use crate::tally::Circumstances;
 
@@ -21,6 +21,11 @@ const ABOUT_ONE_MAIL: [&str; 8] = [
     "too_many_recipients",
     "transient",
 ];
+
+/// What to do about a class by its name; nothing for another text.
+fn remedy(class: &str) -> &'static str {
+    Class::parse(class).map_or("", Class::remedy)
+}
 
 /// How an identity stands, in a few words.
 pub(super) fn standing(full: &Full<'_>) -> (Tone, &'static str) {
