@@ -1,5 +1,7 @@
 //! The command line: each flag also as an environment variable `ZOHORELAY_…`.
 
+mod doctor;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use zohorelay_config::is_dns_label;
 use zohorelay_process::telemetry;
+
+pub use self::doctor::{Auth, DoctorArgs};
 
 /// A local SMTP port that forwards to Zoho, and says why a mail failed.
 #[derive(Debug, Parser)]
@@ -25,15 +29,20 @@ Example:
   and serves /metrics, /live, /ready and /summary on port 9465, /status and a page on 127.0.0.1:9466.
 
 Exit codes: 0 after SIGTERM; 64 bad flags or a folder that is not there; 69 a port cannot be had;
-73 the spool cannot be written; 70 a fault of its own. `wait` exits with 0 when ready, or 1 and the reason.";
+73 the spool cannot be written; 70 a fault of its own. `wait` exits with 0 when ready, or 1 and the reason.
 
-/// The two things a sidecar does.
+Mail does not arrive? In the pod: /zohorelay-sidecar doctor";
+
+/// The things a sidecar does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Listen for mail and forward it until SIGTERM.
     Run(Box<RunArgs>),
     /// Return as soon as a sidecar is ready (for a postStart hook).
     Wait(WaitArgs),
+    /// Find out why mail does not go, and say what to do.
+    #[command(after_help = doctor::EXAMPLE)]
+    Doctor(Box<DoctorArgs>),
 }
 
 /// Flags of `run`.

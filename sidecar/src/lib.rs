@@ -5,12 +5,15 @@
 //! upstream, [`answer`] turns the [`outcome`] into the app's reply. [`identity`] holds what belongs
 //! to one `MailIdentity`, [`reload`] brings new documents, [`status`] and [`metrics`] show it all.
 //!
+//! [`doctor`] is a command of its own: it finds out why mail does not go.
+//!
 //! Promise: the app hears 2yz to its dot only after the upstream said so to ours.
 
 pub mod answer;
 pub mod args;
 pub mod breaker;
 pub mod calendar;
+pub mod doctor;
 pub mod egress;
 #[cfg(test)]
 mod fixtures;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use zohorelay_process::{cli, exit, harden, telemetry};
-use zohorelay_sidecar::args::{Cli, Command, RunArgs};
-use zohorelay_sidecar::{run, wait};
+use zohorelay_process::{Refusal, cli, exit, harden, telemetry};
+use zohorelay_sidecar::args::{Cli, Command, DoctorArgs, RunArgs};
+use zohorelay_sidecar::{doctor, run, wait};
 
 /// The spool is the only user of blocking threads.
 const BLOCKING_THREADS: usize = 4;
@@ -29,6 +29,10 @@ fn main() -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(reason) => fail(1, &reason),
             },
+            Command::Doctor(args) => match examine(&args).await {
+                Ok(code) => ExitCode::from(code),
+                Err(refusal) => fail(refusal.code, &refusal.message),
+            },
         }
     });
     // A blocked write to a spool must not hold the end up.
@@ -47,6 +51,12 @@ async fn start(args: RunArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => fail(refusal.code, &refusal.message),
     }
+}
+
+async fn examine(args: &DoctorArgs) -> Result<u8, Refusal> {
+    // Documents are read: no core dump may hold a password.
+    let _ = harden::harden();
+    doctor::doctor(args).await
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

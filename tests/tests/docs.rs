@@ -29,6 +29,9 @@ const AT_THE_ROOT: [&str; 5] = [
     "CHANGELOG.md",
 ];
 
+/// Of the sidecar.
+const COMMANDS: [&str; 3] = ["run", "wait", "doctor"];
+
 const TO: &[&str] = &["ann@example.org"];
 
 fn root() -> PathBuf {
@@ -103,7 +106,8 @@ fn flags(command: &str) -> BTreeMap<String, String> {
     let mut current = String::new();
     for line in text.lines().map(str::trim) {
         if line.starts_with("--") {
-            line.split(' ').next().unwrap().clone_into(&mut current);
+            let name = line.split([' ', '[']).next().unwrap();
+            name.clone_into(&mut current);
         } else if line.starts_with("-h, ") {
             break;
         }
@@ -146,7 +150,7 @@ fn rows_of_flags(text: &str, heading: &str) -> BTreeMap<String, String> {
 #[test]
 fn each_flag_stands_in_its_table_with_variable_and_default_and_no_other_does() {
     let text = read("docs/reference/flags.md");
-    for command in ["run", "wait"] {
+    for command in COMMANDS {
         let known = flags(command);
         assert!(known.len() > 1, "{known:?}");
         let rows = rows_of_flags(&text, &format!("## {command}"));
@@ -171,9 +175,15 @@ fn no_flag_is_mentioned_that_does_not_exist() {
     let mut known: Names = ["--help", "--version", "--server-side"]
         .map(str::to_owned)
         .into();
-    known.extend(flags("run").into_keys().chain(flags("wait").into_keys()));
+    known.extend(
+        COMMANDS
+            .iter()
+            .flat_map(|command| flags(command).into_keys()),
+    );
     known.extend(operator::all_flags());
-    for file in ["flags", "operator", "metrics", "replies", "status"] {
+    for file in [
+        "doctor", "flags", "operator", "metrics", "replies", "status",
+    ] {
         let text = read(&format!("docs/reference/{file}.md"));
         let unknown: Vec<_> = words(&text, "--", is_of_flag)
             .into_iter()
@@ -181,6 +191,28 @@ fn no_flag_is_mentioned_that_does_not_exist() {
             .collect();
         assert!(unknown.is_empty(), "{file}.md mentions {unknown:?}");
     }
+}
+
+#[test]
+fn each_check_of_the_doctor_stands_in_its_table_with_its_exit_code_and_no_other_does() {
+    let text = read("docs/reference/doctor.md");
+    let rows: Vec<(String, String)> = section(&text, "## Checks and exit codes")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|row| {
+            let mut cells = row.split(" | ");
+            let name = cells.next().unwrap().trim_end_matches('`').to_owned();
+            (name, cells.next().unwrap().to_owned())
+        })
+        .collect();
+    let expected: Vec<(String, String)> = zohorelay_sidecar::doctor::CHECKS
+        .iter()
+        .map(|check| match check.exit_code {
+            0 => (check.name.to_owned(), "none".to_owned()),
+            code => (check.name.to_owned(), code.to_string()),
+        })
+        .collect();
+    assert_eq!(rows, expected);
 }
 
 async fn zoho() -> Running {

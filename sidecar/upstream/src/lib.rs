@@ -1,6 +1,7 @@
 //! A greeted, secured, authenticated connection to Zoho, and what its replies mean.
 //!
 //! - [`target`]: one identity's server and login; [`verify`](mod@verify) tries them once
+//! - [`examine`](mod@examine): a look at a server without a login, for `doctor`
 //! - [`pool`]: delivers mails over the connections of one target
 //! - [`submission`]: one mail, and how far it got
 //! - [`failure`]: what went wrong, where; [`classify`](mod@classify) reads refusals
@@ -16,6 +17,7 @@ pub mod classify;
 mod connection;
 pub mod deadline;
 pub mod dial;
+pub mod examine;
 pub mod failure;
 mod fault;
 mod login;

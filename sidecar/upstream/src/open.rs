@@ -53,7 +53,7 @@ pub(crate) async fn greet(
     say_ehlo(target, handle, &greeting, deadline, progress).await
 }
 
-async fn dial(target: &Target, deadline: Instant) -> Result<Box<dyn Link>, Failure> {
+pub(crate) async fn dial(target: &Target, deadline: Instant) -> Result<Box<dyn Link>, Failure> {
     let late = || Fault::Late(Lateness::Deadline).into_failure(Stage::Connect, &target.host);
     let dialled = target.dialer.dial(&target.host, target.port, deadline);
     match timeout_at(deadline, dialled).await {
@@ -89,7 +89,7 @@ async fn secure(
     }
 }
 
-fn refuse_tls(target: &Target, error: &HandshakeError) -> Failure {
+pub(crate) fn refuse_tls(target: &Target, error: &HandshakeError) -> Failure {
     let class = match (error, target.security) {
         (HandshakeError::Closed, _) => Class::Connect,
         // The server agreed to TLS; whoever sent those bytes is in between.
@@ -102,7 +102,7 @@ fn refuse_tls(target: &Target, error: &HandshakeError) -> Failure {
     Failure::new(class, Stage::Tls, &target.host, detail)
 }
 
-async fn read_greeting(
+pub(crate) async fn read_greeting(
     target: &Target,
     handle: &Handle,
     deadline: Instant,

@@ -4,15 +4,18 @@
 //! `/etc/hosts` first, then the name servers of `/etc/resolv.conf`. A name is always absolute, so
 //! that `ndots:5` and the search list of a pod cost no queries and cannot lead elsewhere.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+    ResolverOpts,
+};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Hosts, TokioResolver, system_conf};
 
 use crate::deadline;
@@ -102,6 +105,17 @@ impl Resolver {
         Self::new(Source::Given(config, Box::new(options)))
     }
 
+    /// Asks this name server, and reads no files.
+    pub fn of(server: SocketAddr) -> Self {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        for connection in &mut connections {
+            connection.port = server.port();
+        }
+        let server = NameServerConfig::new(server.ip(), true, connections);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        Self::with_config(config, ResolverOpts::default())
+    }
+
     fn new(source: Source) -> Self {
         Self {
             source,
@@ -131,6 +145,52 @@ impl Resolver {
         Ok(alternate(addresses))
     }
 
+    /// The TXT records of a name, each in one piece; none where the name has none.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, ResolveError> {
+        let records = self.records(name, RecordType::TXT).await?;
+        let text = |data: &RData| match data {
+            RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into()),
+            _ => None,
+        };
+        Ok(records.iter().filter_map(text).collect())
+    }
+
+    /// The hosts that take a domain's mail, the preferred first, without the last dot; none where
+    /// there are none.
+    pub async fn mail_exchangers(&self, domain: &str) -> Result<Vec<String>, ResolveError> {
+        let records = self.records(domain, RecordType::MX).await?;
+        let mut found: Vec<_> = records
+            .iter()
+            .filter_map(|data| match data {
+                RData::MX(mx) => Some((mx.preference, mx.exchange.to_ascii())),
+                _ => None,
+            })
+            .collect();
+        found.sort();
+        let host = |(_, host): (u16, String)| host.trim_end_matches('.').to_ascii_lowercase();
+        Ok(found.into_iter().map(host).collect())
+    }
+
+    async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, ResolveError> {
+        let client = self.ready_client(name)?;
+        let asked = client.lookup(absolute_name(name)?, kind);
+        match tokio::time::timeout(deadline::DNS, asked).await {
+            Ok(Ok(found)) => Ok(found.answers().iter().map(|r| r.data.clone()).collect()),
+            Ok(Err(error)) => match explain(name, error) {
+                ResolveError::NoAddresses { .. } => Ok(Vec::new()),
+                other => Err(other),
+            },
+            Err(_) => Err(ResolveError::Timeout { host: name.into() }),
+        }
+    }
+
+    fn ready_client(&self, host: &str) -> Result<TokioResolver, ResolveError> {
+        self.client().map_err(|error| ResolveError::Configuration {
+            host: host.into(),
+            reason: error.to_string(),
+        })
+    }
+
     /// What `/etc/hosts` says now; read each time, since a new connection is rare.
     fn hosts_file(&self, name: &Name) -> Vec<IpAddr> {
         let Source::System = self.source else {
@@ -146,10 +206,7 @@ impl Resolver {
     }
 
     async fn query(&self, host: &str, name: Name) -> Result<Vec<IpAddr>, ResolveError> {
-        let client = self.client().map_err(|error| ResolveError::Configuration {
-            host: host.into(),
-            reason: error.to_string(),
-        })?;
+        let client = self.ready_client(host)?;
         match tokio::time::timeout(deadline::DNS, client.lookup_ip(name)).await {
             Ok(Ok(found)) => Ok(found.iter().collect()),
             Ok(Err(error)) => Err(explain(host, error)),

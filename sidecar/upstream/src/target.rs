@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
-use zohorelay_config::{Document, Login, Security};
+use zohorelay_config::{Document, Login, Password, Security};
 
 use crate::dial::{Dial, TcpDialer};
+use crate::examine::Place;
 use crate::resolve::Resolver;
 use crate::tap::is_one_command;
 use crate::tls::{self, TrustError};
@@ -75,16 +76,8 @@ impl Target {
         roots: &Arc<RootCertStore>,
     ) -> Result<Self, TargetError> {
         let upstream = &document.upstream;
-        let name = upstream.host.strip_suffix('.').unwrap_or(&upstream.host);
-        let server_name =
-            ServerName::try_from(name.to_owned()).map_err(|_| TargetError::InvalidHost {
-                host: upstream.host.clone(),
-            })?;
-        if !is_ehlo_name(ehlo_name) {
-            return Err(TargetError::InvalidEhloName {
-                name: ehlo_name.to_owned(),
-            });
-        }
+        let server_name = server_name(&upstream.host)?;
+        check_ehlo_name(ehlo_name)?;
         let login = &document.login;
         if has_control(&login.username) || has_control(login.password.expose()) {
             return Err(TargetError::InvalidLogin);
@@ -100,6 +93,29 @@ impl Target {
             dialer,
             login: login.clone(),
             trust_anchors: upstream.trust_anchors.clone(),
+        })
+    }
+
+    /// A way to look at a server, with an empty login that must not be used.
+    pub(crate) fn without_login(
+        place: &Place<'_>,
+        tls: ClientConfig,
+        resolver: Arc<Resolver>,
+    ) -> Result<Self, TargetError> {
+        check_ehlo_name(place.ehlo_name)?;
+        Ok(Self {
+            host: place.host.to_owned(),
+            port: place.port,
+            security: place.security,
+            ehlo_name: place.ehlo_name.to_owned(),
+            server_name: server_name(place.host)?,
+            tls: Arc::new(tls),
+            dialer: Arc::new(TcpDialer::new(resolver)),
+            login: Login {
+                username: String::new(),
+                password: Password::new(String::new()),
+            },
+            trust_anchors: None,
         })
     }
 
@@ -132,6 +148,22 @@ impl fmt::Debug for Target {
             .field("security", &self.security)
             .finish_non_exhaustive()
     }
+}
+
+fn server_name(host: &str) -> Result<ServerName<'static>, TargetError> {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    ServerName::try_from(name.to_owned()).map_err(|_| TargetError::InvalidHost {
+        host: host.to_owned(),
+    })
+}
+
+fn check_ehlo_name(name: &str) -> Result<(), TargetError> {
+    if is_ehlo_name(name) {
+        return Ok(());
+    }
+    Err(TargetError::InvalidEhloName {
+        name: name.to_owned(),
+    })
 }
 
 /// One word of printable ASCII (`docs/proof.md` U19).

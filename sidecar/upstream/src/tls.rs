@@ -89,10 +89,7 @@ pub(crate) fn client_config(
     roots: &Arc<RootCertStore>,
     trust_anchors: Option<&str>,
 ) -> Result<ClientConfig, TrustError> {
-    let roots = match trust_anchors {
-        None => Arc::clone(roots),
-        Some(pem) => Arc::new(with_anchors(roots, pem)?),
-    };
+    let roots = all_roots(roots, trust_anchors)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -101,6 +98,17 @@ pub(crate) fn client_config(
         .with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(SESSIONS_LIMIT);
     Ok(config)
+}
+
+/// The system's trust anchors and those of an identity.
+pub(crate) fn all_roots(
+    roots: &Arc<RootCertStore>,
+    trust_anchors: Option<&str>,
+) -> Result<Arc<RootCertStore>, TrustError> {
+    match trust_anchors {
+        None => Ok(Arc::clone(roots)),
+        Some(pem) => Ok(Arc::new(with_anchors(roots, pem)?)),
+    }
 }
 
 fn with_anchors(roots: &RootCertStore, pem: &str) -> Result<RootCertStore, TrustError> {
