@@ -47,7 +47,7 @@ pub struct DoctorArgs {
     pub names: Vec<String>,
 
     /// Only the way to this server, without any identity.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "auth", "dkim_selectors"])]
     pub host: Option<String>,
 
     /// Say what becomes of a mail with this From.

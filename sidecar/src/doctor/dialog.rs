@@ -55,6 +55,12 @@ pub(crate) fn judge(
             return [failed, after_tls(subject, &place)];
         }
     };
+    if let Some(failure) = before_tls(seen) {
+        let skipped = format!("{place}: not tried, for want of a greeting");
+        let found = format!("{place}: {}", said(failure));
+        let greeting = bad(GREETING, subject, port, found, words_of_silence());
+        return [Finding::skipped(TLS, subject, skipped), greeting];
+    }
     let certificate = seen.certificate.as_deref().and_then(Certificate::read);
     let Some((version, suite)) = &seen.tls else {
         let tls = without_tls(subject, server, port, seen, certificate.as_ref());
@@ -77,6 +83,12 @@ pub(crate) fn judge(
         with(tls, certificate.as_ref()),
         greeting(subject, &place, port, seen),
     ]
+}
+
+/// What went wrong in clear, where TLS begins with STARTTLS.
+fn before_tls(seen: &Seen) -> Option<&Failure> {
+    let failure = seen.failure.as_ref().filter(|_| seen.tls.is_none())?;
+    matches!(failure.stage, Stage::Greeting | Stage::Ehlo).then_some(failure)
 }
 
 /// `TLSv1_3` as people write it.
@@ -137,18 +149,8 @@ fn without_tls(
     };
     let said = said(failure);
     if !is_distrust(seen) {
-        // Before TLS a STARTTLS port greets in clear.
-        let check = match failure.stage {
-            Stage::Greeting | Stage::Ehlo => GREETING,
-            _ => TLS,
-        };
-        let remedy = match check {
-            GREETING => words_of_silence(),
-            _ => {
-                "What answers there speaks no TLS as Zoho does: compare host, port and security (465 with \
-                 ImplicitTls, 587 with StartTls), and look for a proxy or a firewall in between."
-            }
-        };
+        let remedy = "What answers there speaks no TLS as Zoho does: compare host, port and security (465 with \
+                      ImplicitTls, 587 with StartTls), and look for a proxy or a firewall in between.";
         return bad(TLS, subject, port, format!("{place}: {said}"), remedy);
     }
     let (why, remedy) = distrust(server, certificate, &failure.detail);

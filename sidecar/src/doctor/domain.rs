@@ -12,7 +12,7 @@ use super::check::{DKIM, MX, SPF};
 /// RFC 7208 section 4.6.4.
 const LOOKUPS_MAX: usize = 10;
 
-/// What Zoho's console proposes as selector, and what older guides use.
+/// What the console proposes as selector, and what guides name (docs/zoho.md).
 const USUAL_SELECTORS: [&str; 2] = ["zmail", "zoho"];
 
 /// Names under which Zoho has its mail hosts, before the suffix of the data centre.
@@ -190,8 +190,10 @@ async fn dkim(subject: &str, domain: &str, given: &[String], resolver: &Resolver
     let mut revoked = None;
     for selector in selectors {
         let name = format!("{selector}._domainkey.{domain}");
-        let Ok(texts) = resolver.texts(&name).await else {
-            continue;
+        let texts = match resolver.texts(&name).await {
+            Ok(texts) => texts,
+            Err(ResolveError::NoSuchName { .. }) => continue,
+            Err(error) => return unreadable(DKIM, subject, domain, &error),
         };
         match texts.iter().find_map(|text| key(text)) {
             Some(true) => {

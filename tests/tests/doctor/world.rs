@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 use zoho_simulator::{Account, Options, Running, Simulator};
@@ -172,9 +172,4 @@ impl World {
 pub(crate) async fn closed_port() -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// As a document has an alias.
-pub(crate) fn aliases(of: &[&str]) -> Value {
-    json!(of)
 }
