@@ -1,9 +1,9 @@
 //! `doctor`: finds out why mail does not go, and says what to do about it.
 //!
-//! It looks in the order in which things depend on each other: the [document], the sidecar that runs
-//! beside, the [network], TLS and greeting ([dialog]), the login ([auth]) where that was asked for,
-//! the From ([sender]), the DNS records of the domain ([domain]), the [route]. It sends no mail, and
-//! every step has an end. What it says goes through [report], which takes secrets out; [bundle] is
+//! It looks in the order in which things depend on each other: the `document`, the sidecar that runs
+//! beside, the `network`, TLS and greeting (`dialog`), the login (`auth`) where that was asked for,
+//! the From (`sender`), the DNS records of the domain (`domain`), the `route`. It sends no mail, and
+//! every step has an end. What it says goes through `report`, which takes secrets out; `bundle` is
 //! all of it in a file.
 
 mod auth;
