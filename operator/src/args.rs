@@ -121,6 +121,16 @@ pub struct RunArgs {
     )]
     pub admin: SocketAddr,
 
+    /// Address of the page that shows all identities; must be loopback.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "ZOHORELAY_PAGE",
+        default_value = "127.0.0.1:9466",
+        value_parser = parse_loopback
+    )]
+    pub page: SocketAddr,
+
     /// The webhook.
     #[command(flatten)]
     pub webhook: WebhookArgs,
@@ -269,6 +279,18 @@ fn parse_namespace(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whoever reaches the pod's address must not read about all namespaces.
+fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "give an address and a port, as in 127.0.0.1:9466".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the page shows all identities, so it must be a loopback address".to_owned())
+    }
+}
+
 /// At most a day: it is added to points in time.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -307,6 +329,15 @@ mod tests {
             "18446744073709551615s",
         ] {
             parse_duration(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_page_is_for_loopback_only() {
+        assert!(parse_loopback("127.0.0.1:0").is_ok());
+        assert!(parse_loopback("[::1]:9466").is_ok());
+        for wrong in ["0.0.0.0:9466", "[::]:9466", "10.0.0.1:9466", "9466"] {
+            parse_loopback(wrong).unwrap_err();
         }
     }
 

@@ -15,6 +15,7 @@ pub mod event;
 pub mod logins;
 mod reconcile;
 pub mod release;
+pub mod roster;
 pub mod spacing;
 pub mod status;
 pub mod validate;
@@ -38,6 +39,7 @@ use crate::pods::Pods;
 use crate::scope::Scope;
 
 use self::driver::Driver;
+use self::roster::Roster;
 use self::verify::Verifier;
 
 /// News that wait for one watch.
@@ -62,6 +64,8 @@ pub struct Controller {
     /// Turned on when the identities of a watch are known. One is enough: without rights in another
     /// namespace, that one is never listed.
     pub listed: AtomicBool,
+    /// The identities of this term.
+    pub roster: Roster,
 }
 
 impl Controller {
@@ -80,6 +84,7 @@ impl Controller {
             let (queue, news) = mpsc::channel(NEWS);
             queues.push((identities.namespace().map(str::to_owned), queue));
             let driver = Driver::new(self.clone(), identities.namespace());
+            self.roster.add(identities.namespace(), driver.store());
             drivers.push(driver.run(identities, secrets, news));
         }
         tokio::select! {
@@ -87,6 +92,7 @@ impl Controller {
             _ = join_all(drivers) => {}
             () = hand_on(changed, queues) => {}
         }
+        self.roster.clear();
         self.metrics.forget_all();
     }
 }

@@ -1,5 +1,7 @@
 //! Whether this replica is the one that writes.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -8,6 +10,7 @@ use tokio::time::Instant;
 pub struct Leadership {
     leads: watch::Receiver<bool>,
     until: watch::Receiver<Option<Instant>>,
+    other: watch::Receiver<Option<Arc<str>>>,
 }
 
 impl Leadership {
@@ -16,13 +19,28 @@ impl Leadership {
         Self {
             leads,
             until: watch::channel(None).1,
+            other: watch::channel(None).1,
         }
     }
 
     /// From the channels that the lease keeps up to date: it leads while the one says so and the
     /// time of the other has not come, so that a process that was stopped for a while knows at once.
     pub fn bounded(leads: watch::Receiver<bool>, until: watch::Receiver<Option<Instant>>) -> Self {
-        Self { leads, until }
+        Self {
+            until,
+            ..Self::new(leads)
+        }
+    }
+
+    /// The same, and who leads instead, as far as the lease tells.
+    #[must_use]
+    pub fn naming(self, other: watch::Receiver<Option<Arc<str>>>) -> Self {
+        Self { other, ..self }
+    }
+
+    /// Who held the lease when this replica last saw that it is another's.
+    pub fn other(&self) -> Option<Arc<str>> {
+        self.other.borrow().clone()
     }
 
     /// Whether it leads right now.

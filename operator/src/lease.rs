@@ -6,6 +6,7 @@
 
 pub mod election;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -40,12 +41,15 @@ pub struct Candidate {
     seen: Observation,
     /// As it was written last, while it is ours: the next renewal needs no reading.
     mine: Option<Lease>,
+    /// Who else held it when it was looked at last.
+    other: Option<Arc<str>>,
 }
 
 /// Where it is told whether this replica leads.
 pub struct Seat {
     leads: watch::Sender<bool>,
     until: watch::Sender<Option<Instant>>,
+    other: watch::Sender<Option<Arc<str>>>,
     gauge: IntGauge,
 }
 
@@ -54,17 +58,20 @@ impl Seat {
     pub fn new(gauge: IntGauge) -> (Self, Leadership) {
         let (leads, led) = watch::channel(false);
         let (until, ends) = watch::channel(None);
+        let (other, named) = watch::channel(None);
         let seat = Self {
             leads,
             until,
+            other,
             gauge,
         };
-        (seat, Leadership::bounded(led, ends))
+        (seat, Leadership::bounded(led, ends).naming(named))
     }
 
     fn take(&self, until: Instant) {
         self.until.send_replace(Some(until));
         self.gauge.set(1);
+        self.other.send_replace(None);
         if !self.leads.send_replace(true) {
             tracing::info!("this replica leads now");
         }
@@ -97,6 +104,7 @@ impl Candidate {
             owner: None,
             seen: Observation::default(),
             mine: None,
+            other: None,
         }
     }
 
@@ -132,6 +140,7 @@ impl Candidate {
                 Ok(false) => {
                     until = None;
                     seat.leave();
+                    seat.other.send_replace(self.other.clone());
                     failures = 0;
                 }
                 Err(error) => {
@@ -160,7 +169,10 @@ impl Candidate {
             return self.write(Lease::default()).await;
         };
         match self.seen.step(&lease, &self.replica, now) {
-            Step::Wait => Ok(false),
+            Step::Wait => {
+                self.other = holder(&lease).map(Arc::from);
+                Ok(false)
+            }
             Step::Hold => self.write(lease).await,
         }
     }

@@ -22,12 +22,14 @@ use zohorelay_upstream::system_roots;
 use crate::args::RunArgs;
 use crate::host::AllowedHosts;
 use crate::identity::Controller;
+use crate::identity::roster::Roster;
 use crate::identity::spacing::Spacing;
 use crate::identity::verify::Verifier;
 use crate::inject::Settings;
 use crate::leadership::Leadership;
 use crate::lease::{Candidate, Seat, replica_name};
 use crate::metrics::Metrics;
+use crate::page::{self, Scene};
 use crate::pods::Pods;
 use crate::scope::Scope;
 use crate::webhook::Webhook;
@@ -69,7 +71,8 @@ pub async fn run(args: RunArgs) -> Result<(), Refusal> {
     let metrics = Metrics::new(VERSION).map_err(|error| refuse(exit::SOFTWARE, &error))?;
     let listener = listen::bind(args.admin).map_err(|error| refuse(exit::UNAVAILABLE, &error))?;
     let webhook = bind_webhook(&args)?;
-    announce(&listener, webhook.as_ref());
+    let page = listen::bind(args.page).map_err(|error| refuse(exit::UNAVAILABLE, &error))?;
+    announce(&listener, &page, webhook.as_ref());
 
     let (seat, leadership) = Seat::new(metrics.leader.clone());
     let controller = controller(&args, client.clone(), allowed, &metrics)?;
@@ -81,6 +84,8 @@ pub async fn run(args: RunArgs) -> Result<(), Refusal> {
         controller.clone(),
     );
     serve_admin(&mut parts, listener, &metrics, ready);
+    let scene = look(controller.clone(), leadership.clone());
+    serve_page(&mut parts, page, &args, scene);
     let mut work = JoinSet::new();
     if let Some(webhook) = webhook {
         let (leads, token) = (leadership.clone(), stop.clone());
@@ -137,13 +142,14 @@ fn bind_webhook(args: &RunArgs) -> Result<Option<Webhook>, Refusal> {
     })
 }
 
-fn announce(admin: &TcpListener, webhook: Option<&Webhook>) {
+fn announce(admin: &TcpListener, page: &TcpListener, webhook: Option<&Webhook>) {
     let text = |address: std::io::Result<std::net::SocketAddr>| {
         address.map_or_else(|_| String::new(), |address| address.to_string())
     };
     tracing::info!(
         version = VERSION,
         admin = text(admin.local_addr()),
+        page = text(page.local_addr()),
         webhook = webhook.map(|webhook| text(webhook.local_addr())),
         "listening"
     );
@@ -170,6 +176,7 @@ fn controller(
         verifier: Arc::new(Verifier::new(spacing, roots, metrics.clone())),
         metrics: metrics.clone(),
         listed: AtomicBool::new(false),
+        roster: Roster::default(),
     }))
 }
 
@@ -190,6 +197,33 @@ fn serve_admin(parts: &mut JoinSet<Part>, listener: TcpListener, metrics: &Metri
         admin::serve(listener, routes, CancellationToken::new()).await;
         Ok("serving the metrics")
     });
+}
+
+fn serve_page(
+    parts: &mut JoinSet<Part>,
+    listener: TcpListener,
+    args: &RunArgs,
+    look: impl Fn() -> Scene + Send + Sync + 'static,
+) {
+    let routes = page::routes(args.operator_namespace.clone(), look);
+    parts.spawn(async move {
+        admin::serve(listener, routes, CancellationToken::new()).await;
+        Ok("serving the page")
+    });
+}
+
+/// What the page shows: only the leader knows the identities.
+fn look(
+    controller: Arc<Controller>,
+    leadership: Leadership,
+) -> impl Fn() -> Scene + Send + Sync + 'static {
+    move || {
+        if leadership.is_leader() {
+            Scene::Leading(controller.roster.known())
+        } else {
+            Scene::Following(leadership.other())
+        }
+    }
 }
 
 /// Stands for election, and leads when elected. The lease is given up after the work of the leader

@@ -25,8 +25,8 @@ const CONNECTIONS: usize = 32;
 /// How long answers that are under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Makes the answer of one path. It is called on the runtime's thread: it must not block.
-pub type Handler = Box<dyn Fn() -> Response + Send + Sync>;
+/// Makes the answer of one path, given the query of its address. It is called on the runtime's thread: it must not block.
+pub type Handler = Box<dyn Fn(&str) -> Response + Send + Sync>;
 
 /// The paths of a listener. Any other is answered 404 with the list of these.
 #[derive(Default)]
@@ -41,17 +41,28 @@ impl Routes {
     /// Adds a path, such as `/metrics`, and what answers GET and HEAD there.
     #[must_use]
     pub fn get(
-        mut self,
+        self,
         path: &'static str,
         handler: impl Fn() -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.query(path, move |_| handler())
+    }
+
+    /// The same for an answer that depends on the query: what stands behind the question mark of the
+    /// address, as it came; mostly nothing.
+    #[must_use]
+    pub fn query(
+        mut self,
+        path: &'static str,
+        handler: impl Fn(&str) -> Response + Send + Sync + 'static,
     ) -> Self {
         self.0.push((path, Box::new(handler)));
         self
     }
 
-    fn answer(&self, path: &str) -> Response {
+    fn answer(&self, path: &str, query: &str) -> Response {
         if let Some((_, handler)) = self.0.iter().find(|(known, _)| *known == path) {
-            return handler();
+            return handler(query);
         }
         let known: Vec<&str> = self.0.iter().map(|(known, _)| *known).collect();
         Response::text(404, format!("no such page; there are: {}", known.join(" ")))

@@ -3,10 +3,12 @@
 //! A page is one answer with all in it. It needs no network, and says the same without its script,
 //! which counts down and renews it.
 
+mod form;
 mod text;
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
+pub use form::field;
 pub use text::{At, Countdown, Docs, Name, Text, Time, since, span};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -17,7 +19,7 @@ const SCRIPT: &str = include_str!("page/script.js");
 macro_rules! policy {
     ($form:literal) => {
         concat!(
-            "default-src 'none'; style-src 'sha256-C+4zcnlVTVzuAlixLK6wzW28jOlCdDug+MrGfrAgWuM='; ",
+            "default-src 'none'; style-src 'sha256-ac39Fh24KqdlFs9oqFDILVndPnGQmBxTfbx13LfkUrk='; ",
             "script-src 'sha256-x7A9He0KsQGkfZ6mfc+eoSV06mJy9Vrjiw3+ggKEqyY='; ",
             "connect-src 'self'; img-src data:; base-uri 'none'; form-action ",
             $form,
@@ -53,6 +55,22 @@ impl Display for Tone {
             Self::Off => "off",
         })
     }
+}
+
+/// Whether somebody has to act, of several that stand so.
+pub fn verdict(tones: &[Tone]) -> (Tone, String) {
+    let all = tones.len();
+    for (tone, words) in [
+        (Tone::Bad, "in trouble"),
+        (Tone::Warn, "worth a look"),
+        (Tone::Off, "suspended"),
+    ] {
+        let some = tones.iter().filter(|it| **it == tone).count();
+        if some > 0 {
+            return (tone, format!("{some} of {all} identities {words}."));
+        }
+    }
+    (Tone::Good, "All is well.".to_owned())
 }
 
 /// What stands around the body of a page.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -59,6 +60,8 @@ pub struct Operator {
     _folder: TempDir,
     /// `/metrics` and the like.
     pub admin: SocketAddr,
+    /// The page with all identities.
+    pub page: SocketAddr,
     /// The webhook, whose certificate holds for 127.0.0.1.
     pub webhook: SocketAddr,
 }
@@ -74,6 +77,7 @@ impl Operator {
         let own = [
             &format!("--operator-namespace={}", options.namespace),
             "--admin=127.0.0.1:0",
+            "--page=127.0.0.1:0",
             "--webhook=127.0.0.1:0",
             "--webhook-extra-san=127.0.0.1",
             "--sidecar-image=localhost/zohorelay-sidecar:test",
@@ -106,6 +110,7 @@ impl Operator {
             _guard: guard,
             _folder: folder,
             admin: program::address(&line, "admin")?,
+            page: program::address(&line, "page")?,
             webhook: program::address(&line, "webhook")?,
         })
     }
@@ -128,6 +133,17 @@ impl Operator {
     /// `GET` at its admin address: status code and body.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
         program::get(self.admin, path).await
+    }
+
+    /// Waits until its page has these words.
+    pub async fn page_says(&self, words: &str) -> Result<String> {
+        loop {
+            let (_, page) = program::get(self.page, "/").await?;
+            if page.contains(words) {
+                return Ok(page);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The metrics now.

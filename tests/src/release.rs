@@ -132,7 +132,7 @@ fn arguments(spec: &PodSpec, pod: &str) -> Result<Vec<String>> {
             })
     };
     let on_loopback = |argument: String| match argument.split_once('=') {
-        Some((flag @ ("--admin" | "--webhook"), _)) => format!("{flag}=127.0.0.1:0"),
+        Some((flag @ ("--admin" | "--page" | "--webhook"), _)) => format!("{flag}=127.0.0.1:0"),
         _ => argument,
     };
     let arguments = container.args.iter().flatten().map(expand).map(on_loopback);

@@ -6,6 +6,7 @@
   (printf "--lease=%s" (include "zohorelay.operator" .))
   "--replica=$(POD_NAME)"
   "--admin=[::]:9465"
+  "--page=127.0.0.1:9466"
   (printf "--login-interval=%s" .Values.logins.interval)
   (printf "--domain-login-interval=%s" .Values.logins.domainInterval)
   (printf "--log=%s" .Values.logLevel)

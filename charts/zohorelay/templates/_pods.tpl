@@ -30,6 +30,8 @@ namespaceSelector:
 {{- end -}}
 {{- if eq (int .Values.webhook.port) 9465 -}}
 {{- fail "webhook.port: 9465 is where metrics and health are; take another, as 9443" -}}
+{{- else if eq (int .Values.webhook.port) 9466 -}}
+{{- fail "webhook.port: 9466 is where the page is; take another, as 9443" -}}
 {{- end -}}
 {{- if eq (include "zohorelay.certSource" .) "secret" -}}
 {{- if not .Values.webhook.secretName -}}

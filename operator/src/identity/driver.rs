@@ -60,6 +60,11 @@ impl Driver {
         }
     }
 
+    /// Its identities.
+    pub(super) fn store(&self) -> Store<MailIdentity> {
+        self.store.clone()
+    }
+
     /// Reconciles. Never returns.
     pub(super) async fn run(
         self,

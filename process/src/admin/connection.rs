@@ -71,7 +71,8 @@ fn answer(routes: &Routes, request: &Request<Incoming>) -> hyper::Response<Full<
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
-    render(routes.answer(request.uri().path()))
+    let uri = request.uri();
+    render(routes.answer(uri.path(), uri.query().unwrap_or_default()))
 }
 
 fn render(response: Response) -> hyper::Response<Full<Bytes>> {

@@ -4,7 +4,7 @@ mod identity;
 
 use std::fmt::Write as _;
 
-use zohorelay_process::page::{Docs, Frame, Name, Text, Time, Tone};
+use zohorelay_process::page::{self, Docs, Frame, Name, Text, Time, Tone};
 
 use self::identity::{of_identity, standing};
 use super::Status;
@@ -57,22 +57,8 @@ fn verdict(status: &Status<'_>) -> (Tone, String) {
         let (tone, state) = standing(only);
         return (tone, format!("{}.", Name(state)));
     }
-    let all = status.identities.len();
-    let of_tone = |tone| {
-        let standings = status.identities.iter().map(standing);
-        standings.filter(|it| it.0 == tone).count()
-    };
-    for (tone, words) in [
-        (Tone::Bad, "in trouble"),
-        (Tone::Warn, "worth a look"),
-        (Tone::Off, "suspended"),
-    ] {
-        let some = of_tone(tone);
-        if some > 0 {
-            return (tone, format!("{some} of {all} identities {words}."));
-        }
-    }
-    (Tone::Good, "All is well.".to_owned())
+    let tones = status.identities.iter().map(|it| standing(it).0);
+    page::verdict(&tones.collect::<Vec<_>>())
 }
 
 fn contents(page: &mut String, status: &Status<'_>) {

@@ -16,6 +16,10 @@ const WRONG: &[(&str, &[&str])] = &[
         "webhook.port=9465",
         &["webhook.port: 9465 is where metrics and health are"],
     ),
+    (
+        "webhook.port=9466",
+        &["webhook.port: 9466 is where the page is"],
+    ),
     ("webhook.timeoutSeconds=31", &["/webhook/timeoutSeconds"]),
     (
         "webhook.certSource=vault",

@@ -104,6 +104,25 @@ impl Browser {
         }
     }
 
+    /// Waits until a page at this address, which somebody in the tab asked for, is there.
+    pub(crate) async fn loaded(&mut self, url: &str) {
+        let has_come = |events: &[Value]| {
+            let asked = events.iter().find_map(|event| {
+                let params = &event["params"];
+                (params["documentURL"] == url && params["type"] == "Document")
+                    .then(|| params["loaderId"].clone())
+            });
+            asked.is_some_and(|loader| {
+                let is_load = |it: &Value| it["loaderId"] == loader && it["name"] == "load";
+                events.iter().any(|event| is_load(&event["params"]))
+            })
+        };
+        while !has_come(&self.events) {
+            let event = self.message().await;
+            self.events.push(event);
+        }
+    }
+
     fn has_loaded(&self, loader: &Value) -> bool {
         let is_load = |params: &Value| params["loaderId"] == *loader && params["name"] == "load";
         self.events.iter().any(|event| is_load(&event["params"]))

@@ -3,7 +3,7 @@
 //! - [`clients`]: seven clients send every form of mail through the sidecar to the simulator
 //! - [`upstreams`]: Postfix and aiosmtpd take mail from the sidecar, and refuse it
 //! - [`smuggling`]: what would be a second mail behind a lax server, in front of a real Postfix
-//! - [`page`]: the sidecar's page in Chromium
+//! - [`page`], [`operator_page`]: the pages of sidecar and operator in Chromium
 //!
 //! `tests/interop/install.sh` gets the programs. Where one is missing its tests say "left out", and
 //! with `CI=true` they fail.
@@ -22,6 +22,7 @@ mod browser;
 mod certificate;
 mod clients;
 mod form;
+mod operator_page;
 mod page;
 mod patience;
 mod postfix;

@@ -18,10 +18,19 @@ const TO: &[&str] = &["ann@example.org"];
 const PASSWORD: &str = "app-password";
 
 /// Desktop and phone, light and dark.
-const LOOKS: [(&str, u32, &str); 3] = [
+pub(crate) const LOOKS: [(&str, u32, &str); 3] = [
     ("light", 1000, "light"),
     ("dark", 1000, "dark"),
     ("phone", 360, "dark"),
+];
+
+const ROLES: [&str; 6] = [
+    "RootWebArea",
+    "main",
+    "heading",
+    "table",
+    "button",
+    "region",
 ];
 
 async fn zoho() -> Running {
@@ -75,8 +84,8 @@ async fn held(zoho: &Running) -> Sidecar {
 }
 
 /// All that has to have a name, has one.
-async fn is_accessible(browser: &mut Browser, what: &str) {
-    const NAMED: [&str; 8] = [
+pub(crate) async fn is_accessible(browser: &mut Browser, what: &str, needed: &[&str]) {
+    const NAMED: [&str; 9] = [
         "RootWebArea",
         "heading",
         "table",
@@ -85,6 +94,7 @@ async fn is_accessible(browser: &mut Browser, what: &str) {
         "link",
         "region",
         "navigation",
+        "searchbox",
     ];
     let names = browser.names().await;
     for (role, name) in &names {
@@ -94,16 +104,9 @@ async fn is_accessible(browser: &mut Browser, what: &str) {
             "{what}: a {role} without a name"
         );
     }
-    for role in [
-        "RootWebArea",
-        "main",
-        "heading",
-        "table",
-        "button",
-        "region",
-    ] {
+    for role in needed {
         assert!(
-            names.iter().any(|it| it.0 == role),
+            names.iter().any(|it| it.0 == *role),
             "{what}: no {role} in {names:?}"
         );
     }
@@ -136,7 +139,7 @@ async fn the_page_is_readable_quiet_and_alive_in_chromium() {
             browser.screenshot(&shots.join(format!("{what}.png"))).await;
             let overflow = "document.documentElement.scrollWidth - innerWidth";
             assert_eq!(browser.evaluate(overflow).await, 0, "{what} is too wide");
-            is_accessible(&mut browser, &what).await;
+            is_accessible(&mut browser, &what, &ROLES).await;
             assert_eq!(browser.complaints(&origin), Vec::<String>::new(), "{what}");
         }
     }

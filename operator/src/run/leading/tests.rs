@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::host::AllowedHosts;
+use crate::identity::roster::Roster;
 use crate::identity::spacing::Spacing;
 use crate::identity::verify::Verifier;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ fn controller(client: Client) -> Arc<Controller> {
         )),
         metrics,
         listed: AtomicBool::new(false),
+        roster: Roster::default(),
     })
 }
 

@@ -34,6 +34,22 @@ async fn leader_and_other(world: &World) -> (Operator, Operator) {
     (leader, other)
 }
 
+/// On a listener of their own: the pod's address tells nobody which identities there are.
+async fn pages_say_who_leads(leader: &Operator, other: &Operator) {
+    let sees = async {
+        leader.page_says("<form role=\"search\">").await.unwrap();
+        let page = other.page_says("Another replica leads.").await.unwrap();
+        assert!(
+            !page.contains("<form") && page.contains("port-forward pod/"),
+            "{page}"
+        );
+    };
+    tokio::time::timeout(LEASE, sees).await.unwrap();
+    for operator in [leader, other] {
+        assert_eq!(operator.get("/").await.unwrap().0, 404);
+    }
+}
+
 #[tokio::test]
 async fn when_the_leader_is_killed_the_other_leads_within_the_lease_and_no_pod_waits() {
     let world = World::without_operator(&[]).await;
@@ -44,6 +60,7 @@ async fn when_the_leader_is_killed_the_other_leads_within_the_lease_and_no_pod_w
         leader.log(),
         other.log()
     );
+    pages_say_who_leads(&leader, &other).await;
     let making = Making::start(&world);
     leader.kill().unwrap();
     leader.ended().await.unwrap();
