@@ -22,7 +22,7 @@ const VARIABLES: [(&str, &str); 7] = [
 pub struct Query {
     /// The panel's title.
     pub panel: String,
-    /// PromQL without variables.
+    /// The expression, without variables.
     pub expr: String,
     /// Asked for one moment; otherwise for each step of the time shown (at `/api/v1/query_range`).
     pub is_instant: bool,

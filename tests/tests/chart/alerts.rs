@@ -1,6 +1,6 @@
 //! The alert rules: what they ask for exists, what they say is documented, and promtool plays each of them.
 
-mod play;
+pub(crate) mod play;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::variants::MONITORS;
 const PLAIN: &str = "examples/prometheus/rules.yaml";
 
 /// Label sets of each series, by its name.
-type Series = BTreeMap<String, Vec<BTreeMap<String, String>>>;
+pub(crate) type Series = BTreeMap<String, Vec<BTreeMap<String, String>>>;
 
 fn groups(values: &[&str]) -> Value {
     let objects = helm::render(&[MONITORS, values].concat());
@@ -52,7 +52,7 @@ fn add(registry: &Registry, series: &mut Series) {
 }
 
 /// What sidecar and operator export, and what the rules record.
-fn series() -> Series {
+pub(crate) fn series() -> Series {
     let mut series = Series::new();
     let sidecar = zohorelay_sidecar::metrics::Metrics::new("0").unwrap();
     let _billing = sidecar.identity("billing");
@@ -83,7 +83,7 @@ fn series() -> Series {
 }
 
 /// The selectors of an expression: names with what stands in their braces.
-fn selectors(expression: &str) -> Vec<(String, &str)> {
+pub(crate) fn selectors(expression: &str) -> Vec<(String, &str)> {
     let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let mut found = Vec::new();
     let mut rest = expression;

@@ -5,6 +5,7 @@
 //! - [`values`]: wrong values are refused with their path; the reference lists every value
 //! - [`rights`]: the operator's rights, and the page that explains each
 //! - [`alerts`]: the rules ask for series that there are, and promtool plays them
+//! - [`dashboard`]: the same of Grafana's dashboard, and what its queries say of pods that end, restart or are new
 //! - [`dry_run`]: the API server takes every object of every variant
 //! - [`policies`]: both admission policies, at work
 //! - [`lifecycle`]: install, upgrade, uninstall, and what stays
@@ -21,6 +22,7 @@
 
 mod alerts;
 mod cluster;
+mod dashboard;
 mod dry_run;
 mod helm;
 mod leavings;

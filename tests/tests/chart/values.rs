@@ -121,6 +121,11 @@ const WRONG: &[(&str, &[&str])] = &[
         &["/prometheusRule/runbookUrl"],
     ),
     (
+        "dashboard.labels.grafana_dashboard=1",
+        &["/dashboard/labels/grafana_dashboard", "want string"],
+    ),
+    ("dashboard.namespace=Grafana", &["/dashboard/namespace"]),
+    (
         "webhook.certSource=secret",
         &["webhook.secretName: name the Secret"],
     ),

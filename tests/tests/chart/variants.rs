@@ -34,6 +34,12 @@ pub(crate) const MONITORS: &[&str] = &[
     "prometheusRule.labels.release=prometheus",
 ];
 
+/// The Grafana dashboard, in a folder.
+pub(crate) const DASHBOARD: &[&str] = &[
+    "dashboard.enabled=true",
+    "dashboard.annotations.grafana_folder=Mail",
+];
+
 /// Every variant.
 pub(crate) const ALL: &[Variant] = &[
     ("default", &[]),
@@ -58,6 +64,7 @@ pub(crate) const ALL: &[Variant] = &[
             "prometheusRule.enabled=true",
         ],
     ),
+    ("dashboard", DASHBOARD),
     ("no webhook", NO_WEBHOOK),
     (
         "no webhook in namespaces",

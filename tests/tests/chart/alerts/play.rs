@@ -17,9 +17,11 @@ use crate::helm::{self, project};
 use crate::objects::{items, parse, text};
 
 /// The path of promtool, or None after saying that `what` is left out.
-fn promtool(what: &str) -> Option<PathBuf> {
+pub(crate) fn promtool(what: &str) -> Option<PathBuf> {
     let list = helm::read("target/prometheus/available");
-    let found = list.trim().strip_prefix("promtool=").unwrap();
+    let mut lines = list.lines();
+    let found = lines.find_map(|line| line.strip_prefix("promtool="));
+    let found = found.unwrap();
     let Some(why) = found.strip_prefix("missing: ") else {
         return Some(found.into());
     };
@@ -30,7 +32,7 @@ fn promtool(what: &str) -> Option<PathBuf> {
 }
 
 /// What promtool prints; it must be content.
-fn run(promtool: &PathBuf, arguments: &[&str]) -> String {
+pub(crate) fn run(promtool: &PathBuf, arguments: &[&str]) -> String {
     let output = Command::new(promtool).args(arguments).output().unwrap();
     let said = [&output.stdout[..], &output.stderr[..]].concat();
     let said = String::from_utf8(said).unwrap();
@@ -39,7 +41,7 @@ fn run(promtool: &PathBuf, arguments: &[&str]) -> String {
 }
 
 /// A file that is gone with its folder. JSON is YAML.
-fn file(content: &Value) -> (TempDir, String) {
+pub(crate) fn file(content: &Value) -> (TempDir, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file.yaml");
     fs::write(&path, content.to_string()).unwrap();
