@@ -1,5 +1,6 @@
 //! The command line: each flag also as an environment variable `ZOHORELAY_…`.
 
+mod doctor;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use zohorelay_config::is_dns_label;
 use zohorelay_process::telemetry;
 
+pub use self::doctor::DoctorArgs;
 pub use self::webhook::{CertSource, WebhookArgs};
 
 /// The longest time that a flag takes.
@@ -29,9 +31,11 @@ Examples:
   zohorelay-operator crds | kubectl apply --server-side -f -
   zohorelay-operator render --into identities billing.yaml secret.yaml
   zohorelay-operator inject --sidecar-image registry.example.com/zohorelay/sidecar:0.1.0 < app.yaml
+  zohorelay-operator doctor -n shop billing
 
 Exit codes: 0 after SIGTERM or when done; 1 the input is refused (the reason is on stderr); 64 bad flags;
-69 a port cannot be had; 70 a fault of its own; 73 a file cannot be written.";
+69 a port cannot be had; 70 a fault of its own; 73 a file cannot be written.
+Those of doctor: zohorelay-operator doctor --help.";
 
 /// What the operator can do.
 #[derive(Debug, Subcommand)]
@@ -45,6 +49,8 @@ pub enum Command {
     /// Put the sidecar into the workloads of a YAML stream: stdin to stdout, without a webhook.
     /// Comments inside a document that is injected are lost, and its keys are sorted.
     Inject(InjectArgs),
+    /// Say in plain words why mail of a namespace does not go, and what to do.
+    Doctor(DoctorArgs),
 }
 
 /// Flags of `run`.

@@ -7,10 +7,12 @@
 //! - [`pods`]: which pods ask for which identity, and what they report
 //! - [`inject`]: pod admission, review in, review out; [`webhook`] serves it
 //! - [`render`]: the documents without a cluster
+//! - [`doctor`]: what is wrong, in plain words, from a person's machine
 //! - [`leadership`], [`scope`], [`metrics`]: what these share
 
 pub mod args;
 pub mod backoff;
+pub mod doctor;
 pub mod host;
 pub mod identity;
 pub mod inject;

@@ -4,11 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use zohorelay_crds::manifest;
-use zohorelay_operator::args::{Cli, Command, InjectArgs, RunArgs};
+use zohorelay_operator::args::{Cli, Command, DoctorArgs, InjectArgs, RunArgs};
 use zohorelay_operator::inject::{Settings, inject_stream};
 use zohorelay_operator::run::chain;
-use zohorelay_operator::{render, run};
-use zohorelay_process::{cli, exit, harden, telemetry};
+use zohorelay_operator::{doctor, render, run};
+use zohorelay_process::{Refusal, cli, exit, harden, telemetry};
 
 /// So that a long list from the API server does not hold an admission up.
 const THREADS: usize = 2;
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             Err(error) => fail(error.code(), &chain(&error)),
         },
         Command::Inject(args) => inject(&args),
+        Command::Doctor(args) => examine(args),
     }
 }
 
@@ -44,6 +45,16 @@ fn start(args: RunArgs) -> ExitCode {
     if let Err(error) = harden::harden() {
         tracing::warn!(%error, "cannot switch core dumps off");
     }
+    finish(async { run::run(args).await.map(|()| exit::OK) })
+}
+
+/// Logs nothing: what is wrong stands in the report.
+fn examine(args: DoctorArgs) -> ExitCode {
+    finish(doctor::run(args))
+}
+
+/// Runs to the end, whose exit code it gives.
+fn finish(task: impl Future<Output = Result<u8, Refusal>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -53,8 +64,8 @@ fn start(args: RunArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(exit::SOFTWARE, &format!("starting the runtime: {error}")),
     };
-    let code = match runtime.block_on(run::run(args)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match runtime.block_on(task) {
+        Ok(code) => ExitCode::from(code),
         Err(refusal) => fail(refusal.code, &refusal.message),
     };
     // A lookup that hangs in the resolver must not hold the end up.

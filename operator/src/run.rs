@@ -1,6 +1,6 @@
 //! `run`: bind everything, say so once, serve until SIGTERM, end in order.
 
-mod connect;
+pub(crate) mod connect;
 mod leading;
 mod readiness;
 

@@ -11,7 +11,7 @@ use zohorelay_process::Refusal;
 use super::chain;
 
 /// The way to the API server, which need not be there yet.
-pub(super) async fn connect() -> Result<Client, Refusal> {
+pub(crate) async fn connect() -> Result<Client, Refusal> {
     let config = Config::infer().await.map_err(|error| {
         let kubeconfig = kubeconfig_problem(&error);
         let pod = Config::incluster().err();

@@ -41,7 +41,7 @@ pub(crate) fn all_flags() -> Names {
 #[test]
 fn each_flag_stands_in_its_table_with_variable_and_default_and_no_other_does() {
     let page = read(PAGE);
-    for name_of_command in ["run", "render"] {
+    for name_of_command in ["run", "render", "doctor"] {
         let command = command(name_of_command);
         let rows = rows_of_flags(&page, &format!("## {name_of_command}"));
         let documented: Names = rows.keys().cloned().collect();
@@ -66,6 +66,18 @@ fn each_flag_stands_in_its_table_with_variable_and_default_and_no_other_does() {
             );
         }
     }
+}
+
+#[test]
+fn each_check_of_the_doctor_stands_there_with_its_exit_code_in_order() {
+    let page = read(PAGE);
+    let checks = zohorelay_operator::doctor::check::ALL;
+    let rows = checks.map(|check| format!("\n| `{}` | {} | ", check.name, check.exit_code));
+    let places: Vec<Option<usize>> = rows.iter().map(|row| page.find(row)).collect();
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?} of {rows:?}"
+    );
 }
 
 #[test]
