@@ -21,7 +21,12 @@ pub const VERIFIED: &str = "zohorelay.dev/verified";
 /// Annotation of a rendered Secret: the identity's `metadata.generation` that it was made from.
 pub const GENERATION: &str = "zohorelay.dev/generation";
 
-/// Annotation of an identity: any new value has a refused login tried once more.
+/// Annotation of a rendered Secret: the first revision with its login and its `retry`.
+pub const LOGIN_SINCE: &str = "zohorelay.dev/login-since";
+/// Annotation of a rendered Secret: the value of [`RELEASE_HOLD`] for which `retry` was raised last.
+pub const RELEASED: &str = "zohorelay.dev/released";
+
+/// Annotation of an identity: any new value ends a hold, and has a refused login tried once more.
 pub const RELEASE_HOLD: &str = "zohorelay.dev/release-hold";
 
 /// Label of a pod that asks for the sidecar: `"true"`.

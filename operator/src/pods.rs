@@ -5,6 +5,7 @@
 //! - [`summary`]: what one sidecar says of itself
 //! - [`ended`]: what is left of those that are gone
 //! - [`account`], [`kind`], [`delivery`]: what became of mails, what it means, and of all pods together
+//! - [`refusal`]: what one sidecar learned for all
 //! - [`schedule`]: when which sidecar is asked
 
 pub mod account;
@@ -15,6 +16,7 @@ pub mod kind;
 pub mod pod;
 mod reader;
 mod record;
+pub mod refusal;
 pub mod schedule;
 mod shared;
 pub mod summary;
@@ -33,6 +35,7 @@ use zohorelay_crds::v1alpha1::MailIdentity;
 use self::delivery::Delivery;
 use self::ended::Ended;
 use self::index::NamespacedName;
+use self::refusal::Refusal;
 use self::shared::Shared;
 use crate::leadership::Leadership;
 use crate::scope::Scope;
@@ -96,6 +99,13 @@ impl Pods {
     ) -> PodTally {
         let identity = NamespacedName::new(namespace, identity);
         self.0.tally(identity, uid, revision)
+    }
+
+    /// The refusals of the account that stopped sidecars of an identity whose object has `uid`: one a pod
+    /// at most. None where the pods are not listed yet.
+    pub fn refusals(&self, namespace: &str, identity: &str, uid: &str) -> Vec<Refusal> {
+        let identity = NamespacedName::new(namespace, identity);
+        self.0.lock().index.refusals(&identity, uid)
     }
 
     /// What is to be counted now of containers of an identity that ended; each is given once. Also tells

@@ -14,6 +14,7 @@ use zohorelay_smtp::address::Address;
 use zohorelay_upstream::{Login, LoginGate, Pool, Resolver, Target, TargetError};
 
 use crate::breaker::{Breaker, Open, Reason};
+use crate::hold::Kept;
 use crate::metrics::{IdentityMetrics, LoginResult, Reload};
 use crate::pace::Pacer;
 use crate::recent::Recent;
@@ -54,6 +55,7 @@ struct Account {
     key: Option<u64>,
     hasher: RandomState,
     retry: u64,
+    hold: Option<Kept>,
 }
 
 /// Why a document cannot be used, though it is a good one.
@@ -97,15 +99,13 @@ pub struct Active {
     pub pacer: Option<Arc<Pacer>>,
     /// What the account's refusals hold back.
     pub breaker: Arc<Breaker>,
+    hold: Option<Kept>,
 }
 
 impl Active {
-    /// The operator's hold, if it is not over: its reason, and how long it lasts.
+    /// The operator's hold, if it is not over for this pod: its reason, and how long it lasts.
     pub fn hold(&self) -> Option<(&'static str, Duration)> {
-        let hold = self.document.hold.as_ref()?;
-        let left = hold.until.duration_since(Timestamp::now());
-        let left = Duration::try_from(left).ok().filter(|d| !d.is_zero())?;
-        Some((hold.reason.as_str(), left))
+        self.hold?.left(Timestamp::now())
     }
 }
 
@@ -167,7 +167,7 @@ impl Identity {
             network.resolver.clone(),
             &network.roots,
         )?;
-        let breaker = self.breaker_for(&document);
+        let (breaker, hold) = self.account_of(&document);
         let connections = document.limits.connections as usize;
         let kept = old
             .as_ref()
@@ -191,6 +191,7 @@ impl Identity {
             pool,
             pacer,
             breaker,
+            hold,
         })));
         Ok(Reload::Applied)
     }
@@ -228,8 +229,8 @@ impl Identity {
     }
 
     /// Another server or login gets a breaker of its own, so that a refusal of the old one that is
-    /// still under way does not hold the new one back. A raised `retry` closes the same.
-    fn breaker_for(&self, document: &Document) -> Arc<Breaker> {
+    /// still under way does not hold the new one back. A raised `retry` closes the same. Both end a hold.
+    fn account_of(&self, document: &Document) -> (Arc<Breaker>, Option<Kept>) {
         let mut account = lock(&self.account);
         let (upstream, login) = (&document.upstream, &document.login);
         let key = account.hasher.hash_one((
@@ -239,11 +240,15 @@ impl Identity {
         ));
         if account.key.replace(key) != Some(key) {
             account.breaker = Arc::default();
+            account.hold = None;
         } else if account.retry != document.retry {
             account.breaker.close();
+            account.hold = None;
         }
         account.retry = document.retry;
-        account.breaker.clone()
+        let now = Timestamp::now();
+        account.hold = Kept::after(account.hold, document.hold, now, fastrand::f64());
+        (account.breaker.clone(), account.hold)
     }
 
     fn replace(&self, new: State) {

@@ -19,6 +19,7 @@ pub mod egress;
 mod fixtures;
 pub mod hang_up;
 pub mod header;
+pub mod hold;
 pub mod identity;
 pub mod last_words;
 pub mod listen;

@@ -220,13 +220,14 @@
       For a quarter of an hour or longer pods of the identity << $labels.identity >> have sent nothing and told
       applications to try again, because of << $labels.reason >>: trying on would make it worse.
       << if eq $labels.reason "hold" ->>
-      The document of the identity says so.
+      One pod met a refusal that concerns all, so that all wait.
       <<- else ->>
       After a pause that doubles with each refusal one mail is let through as a trial.
       <<- end >>
       Remedy: mend the cause; kubectl -n << $labels.namespace >> describe mailidentity << $labels.identity >> and the
-      other alerts of this identity name it. A changed password or server ends the pause at once, else the first trial
-      that goes through does.
+      other alerts of this identity name it. A changed password or server ends the pause at once. Once the cause is
+      mended at Zoho, so does
+      kubectl -n << $labels.namespace >> annotate --overwrite mid << $labels.identity >> zohorelay.dev/release-hold=$(date +%s)
     {{- include "zohorelay.runbook" (list "ZohoRelayBreakerOpen" $) | nindent 4 }}
 {{- end }}
 {{- with $severities.configStale }}

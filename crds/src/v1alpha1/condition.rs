@@ -115,6 +115,8 @@ pub enum Reason {
     RateLimited,
     /// Mails are held back without a try.
     Held,
+    /// Pods try again after a hold.
+    HoldEnded,
     /// No trustworthy TLS to the server.
     Tls,
     /// Zoho does not let the mailbox send as that address.
@@ -141,7 +143,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Pending,
         Self::Published,
         Self::PublishedUnverified,
@@ -170,6 +172,7 @@ impl Reason {
         Self::AuthFailed,
         Self::RateLimited,
         Self::Held,
+        Self::HoldEnded,
         Self::Tls,
         Self::RelayDenied,
         Self::SenderRefused,
@@ -214,6 +217,7 @@ impl Reason {
             Self::AuthFailed => "AuthFailed",
             Self::RateLimited => "RateLimited",
             Self::Held => "Held",
+            Self::HoldEnded => "HoldEnded",
             Self::Tls => "Tls",
             Self::RelayDenied => "RelayDenied",
             Self::SenderRefused => "SenderRefused",

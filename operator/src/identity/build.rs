@@ -14,7 +14,7 @@ use zohorelay_config::{Document, DocumentError};
 use zohorelay_crds::MailIdentity;
 use zohorelay_crds::keys;
 
-use crate::identity::decide::{Publication, Published, Rendered};
+use crate::identity::decide::{Publication, Published, Rendered, Trial};
 
 /// Why no Secret can be made.
 #[derive(Debug, Error)]
@@ -49,16 +49,21 @@ pub fn rendered_secret(
         (keys::MANAGED_BY_LABEL, keys::MANAGED_BY.to_owned()),
         (keys::IDENTITY_LABEL, name.clone()),
     ];
-    let annotations = [
+    let trial = &publication.trial;
+    let mut annotations = owned([
         (keys::VERIFIED, publication.verified.to_string()),
         (keys::GENERATION, generation.to_string()),
-    ];
+    ]);
+    let since = trial.since.map(|revision| revision.to_string());
+    annotations.extend(since.map(|since| (keys::LOGIN_SINCE.to_owned(), since)));
+    let released = trial.released.clone();
+    annotations.extend(released.map(|value| (keys::RELEASED.to_owned(), value)));
     Ok(Secret {
         metadata: ObjectMeta {
             name: Some(secret_name(&name)),
             namespace: meta.namespace.clone(),
             labels: Some(owned(labels)),
-            annotations: Some(owned(annotations)),
+            annotations: Some(annotations),
             owner_references: Some(vec![OwnerReference {
                 api_version: MailIdentity::api_version(&()).into_owned(),
                 kind: MailIdentity::kind(&()).into_owned(),
@@ -112,6 +117,10 @@ pub fn read_rendered(identity: &MailIdentity, secret: &Secret) -> Rendered {
         generation: annotation(keys::GENERATION)
             .and_then(|value| value.parse().ok())
             .unwrap_or_default(),
+        trial: Trial {
+            since: annotation(keys::LOGIN_SINCE).and_then(|value| value.parse().ok()),
+            released: annotation(keys::RELEASED).cloned(),
+        },
         resource_version,
     }))
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod hold;
 mod login;
 mod publication;
 mod remedy;
@@ -18,6 +19,7 @@ use zohorelay_crds::MailIdentity;
 use crate::identity::logins::Known;
 use crate::identity::status::Standing;
 use crate::identity::validate::{Draft, Problem};
+use crate::pods::refusal::Refusal;
 
 use login::Verdict;
 
@@ -45,6 +47,18 @@ pub struct Published {
     pub resource_version: String,
     /// The generation of the spec that it was made from.
     pub generation: i64,
+    /// What its login has behind it.
+    pub trial: Trial,
+}
+
+/// Since when pods try the published login, so that what they report of an earlier one holds nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// The first revision with this login and this `retry`. None: the next one, or that of the document
+    /// which was written without it.
+    pub since: Option<u64>,
+    /// The request to end a hold for which `retry` was raised last.
+    pub released: Option<String>,
 }
 
 /// What the Secret of the rendered name is.
@@ -109,6 +123,8 @@ pub struct Situation<'a> {
     pub rendered: Rendered,
     /// What is known of the draft's login; nothing where there is no draft.
     pub known: Known,
+    /// What pods report that the account refuses.
+    pub refusals: Vec<Refusal>,
     /// Now.
     pub now: Timestamp,
 }
@@ -135,6 +151,8 @@ pub struct Publication {
     pub document: Document,
     /// Whether its login was tried and taken.
     pub verified: bool,
+    /// What its login has behind it.
+    pub trial: Trial,
 }
 
 /// What is to be done. Pure: the same situation always has the same decision.
@@ -147,12 +165,18 @@ pub fn decide(situation: &Situation) -> Decision {
             requeue: Some(STALE_RETRY),
         };
     }
-    match &situation.draft {
+    let decision = match &situation.draft {
         Err(problem) => situation.decide_without_draft(problem),
         Ok(draft) => match situation.problem_of_rendered() {
             Some(problem) => situation.decide_without_draft(&problem),
             None => situation.decide_with(draft),
         },
+    };
+    let serving = situation.serving(decision.publish.as_ref());
+    let end = serving.and_then(|(document, _)| situation.until_hold_ends(document));
+    Decision {
+        requeue: decision.requeue.into_iter().chain(end).min(),
+        ..decision
     }
 }
 
@@ -213,13 +237,9 @@ impl Situation<'_> {
 
     /// The last good document stays, but that a suspension holds for it too.
     fn decide_without_draft(&self, problem: &Problem) -> Decision {
-        let running = self
-            .rendered
-            .published()
-            .filter(|published| self.identity.spec.suspend && !published.document.suspend);
-        let publish = running.and_then(|published| {
+        let publish = self.rendered.published().and_then(|published| {
             let mut document = published.document.clone();
-            document.suspend = true;
+            document.suspend |= self.identity.spec.suspend;
             self.publication(&document, published.verified)
         });
         let obstacle = self.obstacle(problem);
@@ -269,6 +289,7 @@ impl Situation<'_> {
         publish: Option<Publication>,
         requeue: Option<Duration>,
     ) -> Decision {
+        let publish = publish.or_else(|| self.renewal());
         Decision {
             verify: self.wants_login(verdict),
             standing: Some(self.standing(draft, verdict, publish.as_ref())),

@@ -48,7 +48,36 @@ pub fn events(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -
     });
     let unsaid: Vec<Event> = unsaid.filter_map(failing).collect();
     told.extend(unsaid);
+    told.extend(hold(before, after));
     told
+}
+
+/// A hold that begins or ends; one that goes on for longer is the same.
+fn hold(before: Option<&MailIdentityStatus>, after: &MailIdentityStatus) -> Option<Event> {
+    let until = |status: &MailIdentityStatus| Some(status.hold.as_ref()?.until.as_ref()?.0);
+    let (type_, reason, note) = match (before.and_then(until), until(after)) {
+        (None, Some(until)) => {
+            let reason = after.hold.as_ref()?.reason.as_deref().unwrap_or_default();
+            let note = format!(
+                "a pod met {reason}: every pod holds its mails until {until}, so that no more of them try in \
+                 vain. Delivering says what to do, and how to end it before (kubectl describe mid)"
+            );
+            (EventType::Warning, Reason::Held, note)
+        }
+        (Some(_), None) => {
+            let note = "the hold is over: pods send again once they have the new document, which takes up \
+                        to two minutes";
+            (EventType::Normal, Reason::HoldEnded, note.to_owned())
+        }
+        _ => return None,
+    };
+    Some(Event {
+        type_,
+        reason: reason.as_str().to_owned(),
+        note: Some(note),
+        action: "Hold".to_owned(),
+        secondary: None,
+    })
 }
 
 /// The kinds of failures that weigh now and did not before.
@@ -137,7 +166,7 @@ fn kind_of(status: &str, reason: &str) -> EventType {
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
     use k8s_openapi::jiff::Timestamp;
-    use zohorelay_crds::v1alpha1::{DeliveryStatus, FailedMail};
+    use zohorelay_crds::v1alpha1::{DeliveryStatus, FailedMail, HoldStatus};
 
     use super::*;
 
@@ -234,6 +263,25 @@ mod tests {
         );
         assert!(told(Some(&both), &both).is_empty());
         assert!(told(Some(&both), &first).is_empty());
+    }
+
+    #[test]
+    fn a_hold_that_begins_and_one_that_ends_is_told_and_one_that_goes_on_is_not() {
+        let until = |second: Option<i64>| MailIdentityStatus {
+            hold: Some(HoldStatus {
+                until: second.map(|second| Time(Timestamp::from_second(second).unwrap())),
+                reason: second.map(|_| "auth_failed".to_owned()),
+                last_handled_release: Some("1".to_owned()),
+            }),
+            ..MailIdentityStatus::default()
+        };
+        let (free, first, longer) = (until(None), until(Some(3600)), until(Some(7200)));
+        assert_eq!(told(None, &first), ["Warning Hold Held"]);
+        assert!(told(Some(&first), &longer).is_empty());
+        assert_eq!(told(Some(&longer), &free), ["Normal Hold HoldEnded"]);
+        assert!(told(Some(&free), &free).is_empty());
+        let note = events(None, &first).remove(0).note.unwrap();
+        assert!(note.starts_with("a pod met auth_failed") && note.contains("1970-01-01T01:00:00Z"));
     }
 
     #[test]

@@ -95,6 +95,10 @@ impl Reconciliation<'_> {
         Err(ReconcileError::Contended)
     }
 
+    fn uid(&self) -> &str {
+        self.identity.metadata.uid.as_deref().unwrap_or_default()
+    }
+
     /// Reads everything, and decides.
     async fn look(&self) -> Result<(Situation<'_>, Decision), ReconcileError> {
         let facts = dereference::read(&self.controller.client, self.namespace, self.identity)
@@ -114,6 +118,10 @@ impl Reconciliation<'_> {
             draft,
             rendered: facts.rendered,
             known: known.unwrap_or_default(),
+            refusals: self
+                .controller
+                .pods
+                .refusals(self.namespace, &self.object.name, self.uid()),
             now: Timestamp::now(),
         };
         let decision = decide(&situation);
@@ -200,7 +208,7 @@ impl Reconciliation<'_> {
         let tally = self.controller.pods.tally(
             self.namespace,
             &self.object.name,
-            meta.uid.as_deref().unwrap_or_default(),
+            self.uid(),
             standing.serving.map(|serving| serving.revision),
         );
         let before = self.identity.status.as_ref();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use zohorelay_config::HoldReason;
 use zohorelay_crds::MailIdentityStatus;
 use zohorelay_crds::v1alpha1::{ConditionType, CredentialStatus, HoldStatus, PodCounts, Reason};
 
@@ -34,8 +35,21 @@ pub struct Standing {
     pub credential: CredentialStatus,
     /// The request for one more try that was acted on just now.
     pub handled_release: Option<String>,
+    /// What keeps every pod from sending.
+    pub hold: Option<Held>,
     /// Whether what is published could be read; else `serving` is what an earlier look found.
     pub is_readable: bool,
+}
+
+/// A hold that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// When it ends.
+    pub until: Timestamp,
+    /// What made it necessary.
+    pub reason: HoldReason,
+    /// The command that ends it.
+    pub release: String,
 }
 
 /// A published document.
@@ -103,7 +117,7 @@ pub fn status(
     now: Timestamp,
 ) -> MailIdentityStatus {
     let earlier: &[Condition] = previous.map_or(&[], |status| &status.conditions);
-    let mails = delivering::assess(previous, generation, pods, now);
+    let mails = delivering::assess(previous, generation, pods, standing.hold.as_ref(), now);
     let conditions = ConditionType::ALL.into_iter().filter_map(|kind| {
         let said = table::say(kind, standing, pods, &mails.said)?;
         Some(condition::condition(kind, &said, generation, earlier, now))
@@ -123,10 +137,7 @@ pub fn status(
         } else {
             counted
         },
-        hold: hold(
-            previous.and_then(|status| status.hold.clone()),
-            standing.handled_release.as_ref(),
-        ),
+        hold: hold(previous.and_then(|status| status.hold.as_ref()), standing),
         delivery: mails.delivery,
         ended_through: mails.ended_through.map(time),
         conditions: conditions.collect(),
@@ -139,14 +150,20 @@ pub fn look_again(after: &MailIdentityStatus, now: Timestamp) -> Option<Duration
     delivering::look_again(after, now)
 }
 
-fn hold(previous: Option<HoldStatus>, handled: Option<&String>) -> Option<HoldStatus> {
-    let Some(handled) = handled else {
-        return previous;
+fn hold(previous: Option<&HoldStatus>, standing: &Standing) -> Option<HoldStatus> {
+    if !standing.is_readable {
+        return previous.cloned();
+    }
+    let handled = standing.handled_release.as_ref();
+    let held = standing.hold.as_ref();
+    let status = HoldStatus {
+        until: held.map(|held| time(held.until)),
+        reason: held.map(|held| held.reason.as_str().to_owned()),
+        last_handled_release: (handled
+            .or(previous.and_then(|it| it.last_handled_release.as_ref())))
+        .cloned(),
     };
-    Some(HoldStatus {
-        last_handled_release: Some(handled.clone()),
-        ..previous.unwrap_or_default()
-    })
+    Some(status).filter(|status| *status != HoldStatus::default())
 }
 
 fn counts(pods: &PodTally) -> PodCounts {

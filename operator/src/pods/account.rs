@@ -113,6 +113,14 @@ impl Told {
         account
     }
 
+    /// When a mail last failed for that reason, by itself and not since it was held back.
+    pub(super) fn last_failure_of(&self, class: Class) -> Option<Timestamp> {
+        let known = self.last_failures.get(class.as_str()).map(|it| it.at);
+        let newest = self.last_failure.as_ref();
+        let newest = newest.filter(|it| it.class == class.as_str());
+        known.or(newest.map(|it| it.circumstances.at))
+    }
+
     fn failures(&self, until: Timestamp) -> Vec<Failure> {
         let mut failures: Vec<Failure> = (Class::ALL.into_iter())
             .filter_map(|class| {

@@ -10,6 +10,7 @@ use super::PodTally;
 use super::account::Failure;
 use super::pod::Sighting;
 use super::record::Record;
+use super::refusal::Refusal;
 use super::summary::Report;
 
 /// Namespace and name of an object.
@@ -333,6 +334,16 @@ impl Index {
     pub fn missing(&self, ticket: Ticket) -> Option<(&NamespacedName, &str)> {
         let pod = self.pods.get(&ticket).filter(|pod| pod.sidecar.is_none())?;
         Some((&pod.key, &pod.uid))
+    }
+
+    /// The refusals that pods of an identity report; its object has `uid`.
+    pub fn refusals(&self, identity: &NamespacedName, uid: &str) -> Vec<Refusal> {
+        let is_listed = self.is_listed(&identity.namespace);
+        let tickets = self.by_identity.get(identity).filter(|_| is_listed);
+        (tickets.into_iter().flatten())
+            .filter_map(|ticket| self.pods.get(ticket))
+            .filter_map(|pod| pod.refusal(&identity.name, uid))
+            .collect()
     }
 
     /// Counts the pods of an identity; its object has `uid`, and `revision` is published.

@@ -11,6 +11,7 @@ use super::account::Failure;
 use super::index::{Finding, NamespacedName, Ticket};
 use super::kind::{Weight, weight};
 use super::pod::{Sidecar, Sighting};
+use super::refusal::Refusal;
 use super::summary::Report;
 
 /// Names in a message, each kind.
@@ -97,6 +98,8 @@ impl Record {
             let last = of(self.answer.as_deref().unwrap_or_default(), &report.identity);
             let since = last.and_then(|last| last.account.since);
             report.account.go_on_from(since);
+            let earlier = last.and_then(|last| last.refused);
+            report.refused = report.refused.map(|it| it.or_earlier(earlier));
         }
         let before = self.answer.replace(answer);
         let now = self.answer.as_deref().unwrap_or_default();
@@ -108,7 +111,9 @@ impl Record {
         } else {
             Finding::Calm
         };
-        let is_news = revisions(&before).ne(revisions(now)) || fares_otherwise(&before, now);
+        let is_news = revisions(&before).ne(revisions(now))
+            || fares_otherwise(&before, now)
+            || is_refused_anew(&before, now);
         (finding, was_silent || is_news)
     }
 
@@ -127,6 +132,20 @@ impl Record {
             }
         }
         first
+    }
+
+    /// The refusal that stopped the sidecar's mails of an identity.
+    pub(super) fn refusal(&self, identity: &str, uid: &str) -> Option<Refusal> {
+        let report = of(self.answer.as_deref()?, identity)?;
+        let refused = report
+            .refused
+            .filter(|_| report.uid.as_deref() == Some(uid))?;
+        Some(Refusal {
+            class: refused.class,
+            at: refused.at,
+            revision: report.revision?,
+            pod: self.key.name.clone(),
+        })
     }
 
     pub(super) fn forget_answer(&mut self) {
@@ -192,6 +211,14 @@ fn fares_otherwise(before: &[Report], now: &[Report]) -> bool {
         last.is_none_or(|last| {
             last.last_accepted.is_some() != sent || open(last) != open(&report.account)
         })
+    })
+}
+
+/// Whether the account was refused once more, maybe for the reason that is known already.
+fn is_refused_anew(before: &[Report], now: &[Report]) -> bool {
+    now.iter().any(|report| {
+        let last = of(before, &report.identity).and_then(|last| last.refused);
+        report.refused.is_some() && report.refused != last
     })
 }
 

@@ -13,6 +13,7 @@ use zohorelay_process::client::{self, GetError};
 use zohorelay_upstream::Class;
 
 use super::account::{Account, Told};
+use super::refusal::Refused;
 
 /// How long a sidecar may take to answer.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,6 +55,8 @@ pub struct Report {
     pub revision: Option<u64>,
     /// What the sidecar does with the identity's mails; none: a word that is not known.
     pub state: Option<State>,
+    /// The refusal of the account that stopped it.
+    pub refused: Option<Refused>,
     /// What became of its mails since the start of the sidecar.
     pub account: Account,
 }
@@ -93,6 +96,8 @@ struct Entry {
 #[derive(Debug, Deserialize)]
 struct Breaker {
     reason: String,
+    /// Missing where it is the hold of the document, which is no refusal.
+    refusals: Option<u32>,
 }
 
 /// Asks the sidecar at `address`, within [`TIMEOUT`].
@@ -124,12 +129,18 @@ impl Summary {
 
 impl Entry {
     fn report(self, now: Timestamp) -> Report {
+        let is_own = self.breaker.as_ref().and_then(|it| it.refusals).is_some();
         let breaker = self.breaker.and_then(|it| Class::parse(&it.reason));
+        let refused = breaker.filter(|_| is_own).and_then(|class| {
+            let at = self.told.last_failure_of(class)?;
+            Refused::new(class, at, now)
+        });
         Report {
             // A longer one is of no object.
             uid: self.uid.filter(|uid| uid.len() <= 64).map(Into::into),
             revision: self.revision,
             state: State::parse(&self.state),
+            refused,
             account: self.told.account(breaker, now),
             identity: self.name.into(),
         }

@@ -173,6 +173,26 @@ async fn a_hold_lasts_until_its_time() {
     );
 }
 
+#[tokio::test]
+async fn another_login_or_a_raised_retry_ends_a_hold_and_no_hold_in_the_document_does_too() {
+    let hold = json!({"until": "2199-01-01T00:00:00Z", "reason": "auth_failed"});
+    let login = |password| json!({"username": "billing@example.com", "password": password});
+    for (change, held) in [
+        (
+            json!({"hold": hold, "suspend": false, "limits": {"connections": 7}}),
+            true,
+        ),
+        (json!({"hold": null}), false),
+        (json!({"retry": 1}), false),
+        (json!({"login": login("changed")}), false),
+    ] {
+        let identity = applied("billing", &json!({"hold": hold}));
+        apply(&identity, &change);
+        let active = identity.active().unwrap();
+        assert_eq!(active.hold().is_some(), held, "{change}");
+    }
+}
+
 fn gate(identity: &Identity) -> Gate {
     Gate {
         breaker: identity.breaker(),

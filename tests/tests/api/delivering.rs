@@ -21,7 +21,7 @@ const UNKNOWN_ALIAS: &str = "sales@example.com";
 
 impl World<'_> {
     /// An identity that lists one alias that Zoho does not know.
-    async fn billing(&self) {
+    pub(crate) async fn billing(&self) {
         let mut identity = self.identity("billing");
         identity["spec"]["aliases"] = json!([UNKNOWN_ALIAS]);
         self.put_password("billing", crate::identity::world::GOOD)
@@ -31,7 +31,7 @@ impl World<'_> {
     }
 
     /// A sidecar with the document that pods have.
-    async fn sidecar(&self) -> Sidecar {
+    pub(crate) async fn sidecar(&self) -> Sidecar {
         let options = Options::with(vec![self.document("billing").await]);
         Sidecar::start(options).await.unwrap()
     }
@@ -68,7 +68,7 @@ impl World<'_> {
     }
 
     /// A pod that runs this sidecar.
-    async fn running(&self, name: &str, sidecar: &Sidecar) {
+    pub(crate) async fn running(&self, name: &str, sidecar: &Sidecar) {
         let status = json!({"phase": "Running", "podIP": sidecar.admin.ip()});
         self.pod(name, "billing", sidecar.admin.port(), &status)
             .await;
@@ -85,7 +85,7 @@ impl World<'_> {
 }
 
 /// Sends a mail of billing under this From, and gives the code of the answer.
-async fn send(sidecar: &Sidecar, from: &str) -> u16 {
+pub(crate) async fn send(sidecar: &Sidecar, from: &str) -> u16 {
     let header = format!("From: {from}\r\nSubject: hello\r\n");
     let to = ["ann@example.org"];
     let reply = app::send(sidecar.smtp, ADDRESS, &to, &header).await;

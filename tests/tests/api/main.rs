@@ -13,6 +13,7 @@
 //! - [`webhook`]: its certificate, which the API server must always trust
 //! - [`pods`]: pods as the operator sees them, with real sidecar processes behind them
 //! - [`delivering`]: what became of mails, of pods that run and of pods that ended
+//! - [`hold`]: one pod learns that the account is refused, and all hold
 //! - [`doctor`]: what a person is told who runs it
 //! - [`start`]: starts that cannot come to anything
 //! - [`rights`]: the chart's rights, of which none is missing and none is spare
@@ -32,6 +33,7 @@ mod control_plane;
 mod delivering;
 mod doctor;
 mod faults;
+mod hold;
 mod identity;
 mod judges;
 mod loopback;

@@ -18,19 +18,19 @@ impl World<'_> {
     }
 
     /// What `kubectl annotate --overwrite` does.
-    async fn release(&self, name: &str, value: &str) {
+    pub(crate) async fn release(&self, name: &str, value: &str) {
         let annotations = json!({"zohorelay.dev/release-hold": value});
         self.merge(name, json!({"metadata": {"annotations": annotations}}))
             .await;
     }
 
-    async fn until_handled(&self, name: &str, value: &str) -> MailIdentity {
+    pub(crate) async fn until_handled(&self, name: &str, value: &str) -> MailIdentity {
         let what = format!("the request {value} was acted on");
         self.until_fits(name, &what, |it| handled(it) == Some(value))
             .await
     }
 
-    fn account(&self, address: &str, update: AccountUpdate) {
+    pub(crate) fn account(&self, address: &str, update: AccountUpdate) {
         self.zoho.put_account(address, update);
     }
 
@@ -53,7 +53,7 @@ impl World<'_> {
     }
 }
 
-fn handled(identity: &MailIdentity) -> Option<&str> {
+pub(crate) fn handled(identity: &MailIdentity) -> Option<&str> {
     let hold = identity.status.as_ref()?.hold.as_ref()?;
     hold.last_handled_release.as_deref()
 }

@@ -35,7 +35,16 @@ fn read(yaml: &Path) -> (MailIdentity, SecretFact) {
 fn published(verified: bool) -> (MailIdentity, Publication) {
     let mut document = draft(&json!({})).document;
     document.revision = Some(1_795_424_607);
-    (identity(&json!({})), Publication { document, verified })
+    let trial = Trial {
+        since: Some(1_795_424_600),
+        released: Some("ü = 1".to_owned()),
+    };
+    let publication = Publication {
+        document,
+        verified,
+        trial,
+    };
+    (identity(&json!({})), publication)
 }
 
 #[test]
@@ -71,7 +80,12 @@ fn the_rendered_secret_holds_all_of_it_and_belongs_to_the_identity() {
                     "app.kubernetes.io/managed-by": "zohorelay",
                     "zohorelay.dev/identity": "billing"
                 },
-                "annotations": {"zohorelay.dev/verified": "true", "zohorelay.dev/generation": "3"},
+                "annotations": {
+                    "zohorelay.dev/verified": "true",
+                    "zohorelay.dev/generation": "3",
+                    "zohorelay.dev/login-since": "1795424600",
+                    "zohorelay.dev/released": "ü = 1"
+                },
                 "ownerReferences": [{
                     "apiVersion": "zohorelay.dev/v1alpha1", "kind": "MailIdentity",
                     "name": "billing", "uid": "5d1f0c52-3a53-4a7e-9a0e-6d1f6a0f2c11",

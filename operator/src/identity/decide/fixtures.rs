@@ -6,11 +6,12 @@ use zohorelay_crds::MailIdentity;
 use zohorelay_crds::keys::RELEASE_HOLD;
 use zohorelay_upstream::{Class, Stage};
 
-use super::{Published, Rendered, Situation};
+use super::{Publication, Published, Rendered, Situation, Trial};
 use crate::identity::attempt::Attempt;
 use crate::identity::logins::Known;
 use crate::identity::validate::fixtures::{PASSWORD, check, identity, secret, with_keys};
 use crate::identity::validate::{Problem, SecretFact};
+use crate::pods::refusal::Refusal;
 
 /// 2026-11-23T10:00:00Z.
 pub(crate) fn now() -> Timestamp {
@@ -34,6 +35,10 @@ pub(crate) fn published(patch: &Value, password: &str, verified: bool) -> Render
         verified,
         resource_version: "77".to_owned(),
         generation: identity.metadata.generation.unwrap(),
+        trial: Trial {
+            since: Some(REVISION),
+            released: None,
+        },
     }))
 }
 
@@ -71,6 +76,7 @@ pub(crate) struct Scene {
     pub(crate) secret: SecretFact,
     pub(crate) rendered: Rendered,
     pub(crate) known: Known,
+    pub(crate) refusals: Vec<Refusal>,
 }
 
 impl Scene {
@@ -81,6 +87,7 @@ impl Scene {
             secret: secret(PASSWORD),
             rendered: Rendered::Absent,
             known: Known::default(),
+            refusals: Vec::new(),
         }
     }
 
@@ -127,6 +134,29 @@ impl Scene {
     /// There was a verdict since.
     pub(crate) fn release_tried(mut self) -> Self {
         self.known.is_release_tried = true;
+        self
+    }
+
+    /// A pod reports a refusal that it met with the document of this revision.
+    pub(crate) fn refused_in(mut self, class: Class, seconds_ago_: i64, revision: u64) -> Self {
+        self.refusals.push(Refusal {
+            class,
+            at: seconds_ago(seconds_ago_),
+            revision,
+            pod: format!("web-{}", self.refusals.len()).into(),
+        });
+        self
+    }
+
+    /// What was decided is written; the pods have the new document.
+    pub(crate) fn publish(mut self, publication: &Publication) -> Self {
+        self.rendered = Rendered::Ours(Box::new(Published {
+            document: publication.document.clone(),
+            verified: publication.verified,
+            resource_version: "78".to_owned(),
+            generation: self.identity.metadata.generation.unwrap(),
+            trial: publication.trial.clone(),
+        }));
         self
     }
 
@@ -186,6 +216,7 @@ impl Scene {
             draft,
             rendered: self.rendered.clone(),
             known: self.known.clone(),
+            refusals: self.refusals.clone(),
             now,
         }
     }

@@ -47,8 +47,8 @@ pub(super) fn after_refusal(identity: &MailIdentity, draft: &Draft, reason: Reas
     )
 }
 
-/// The command that has a refused login tried once more.
-fn release(identity: &MailIdentity) -> String {
+/// The command that ends a hold, and has a refused login tried once more.
+pub(super) fn release(identity: &MailIdentity) -> String {
     let meta = &identity.metadata;
     format!(
         "kubectl annotate --overwrite mid {} -n {} {RELEASE_HOLD}=$(date +%s)",

@@ -10,7 +10,7 @@ use zohorelay_crds::v1alpha1::{ConditionType, CredentialStatus, Reason};
 use super::login::{Verdict, left};
 use super::{FORBIDDEN_RETRY, Publication, Rendered, Situation, remedy};
 use crate::identity::attempt::Attempt;
-use crate::identity::status::{Login, Obstacle, Serving, Standing};
+use crate::identity::status::{Held, Login, Obstacle, Serving, Standing};
 use crate::identity::validate::{Draft, Kind, Problem};
 
 /// How long a missing Secret may be on its way before a person is asked for it.
@@ -25,7 +25,7 @@ impl Situation<'_> {
     ) -> Standing {
         let serving = self.serving(publish).map(|(document, is_verified)| {
             let mut wanted = draft.document.clone();
-            wanted.retry = document.retry;
+            (wanted.hold, wanted.retry) = (document.hold, document.retry);
             wanted.revision = document.revision;
             serving(document, is_verified, wanted == *document)
         });
@@ -40,6 +40,7 @@ impl Situation<'_> {
             obstacle: None,
             credential: self.credential_status(draft, verdict, is_current, is_verified),
             handled_release: self.handled_release(verdict),
+            hold: self.held(publish),
             is_readable: true,
         }
     }
@@ -69,6 +70,7 @@ impl Situation<'_> {
             obstacle: Some(obstacle),
             credential: self.credential().cloned().unwrap_or_default(),
             handled_release: None,
+            hold: self.held(publish),
             is_readable,
         }
     }
@@ -80,6 +82,8 @@ impl Situation<'_> {
         Standing {
             serving: serving.map(|(document, verified)| self::serving(document, verified, false)),
             obstacle: Some(self.obstacle(problem)),
+            handled_release: None,
+            hold: self.held(None),
             credential: CredentialStatus {
                 secret_resource_version: before.secret_resource_version,
                 ..standing.credential
@@ -88,8 +92,22 @@ impl Situation<'_> {
         }
     }
 
+    /// What pods are told to wait for.
+    fn held(&self, publish: Option<&Publication>) -> Option<Held> {
+        let (document, _) = self.serving(publish)?;
+        let hold = document.hold.filter(|hold| hold.until > self.now)?;
+        Some(Held {
+            until: hold.until,
+            reason: hold.reason,
+            release: remedy::release(self.identity),
+        })
+    }
+
     /// What pods will read, and whether its login was taken.
-    fn serving<'a>(&'a self, publish: Option<&'a Publication>) -> Option<(&'a Document, bool)> {
+    pub(super) fn serving<'a>(
+        &'a self,
+        publish: Option<&'a Publication>,
+    ) -> Option<(&'a Document, bool)> {
         let written = publish.map(|publish| (&publish.document, publish.verified));
         let published = self.rendered.published();
         written.or(published.map(|published| (&published.document, published.verified)))

@@ -1,3 +1,4 @@
+mod hold;
 mod properties;
 mod release;
 mod table;

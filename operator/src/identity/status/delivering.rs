@@ -14,7 +14,7 @@ use zohorelay_upstream::{Class, Stage};
 
 use super::condition::{Said, Truth};
 use super::table::people;
-use super::time;
+use super::{Held, time};
 use crate::pods::PodTally;
 use crate::pods::account::Failure;
 use crate::pods::delivery::Failed;
@@ -47,6 +47,7 @@ pub(super) fn assess(
     previous: Option<&MailIdentityStatus>,
     generation: i64,
     pods: &PodTally,
+    hold: Option<&Held>,
     now: Timestamp,
 ) -> Assessment {
     let told = previous.and_then(Told::of);
@@ -62,10 +63,13 @@ pub(super) fn assess(
             ended_through,
         };
     }
-    let fresh = Fresh::new(told.as_ref(), previous, pods, now);
+    let mut fresh = Fresh::new(told.as_ref(), previous, pods, now);
+    fresh.said.message.extend(hold.map(held));
+    let was_held_until = previous.and_then(|it| Some(it.hold.as_ref()?.until.as_ref()?.0));
     let through = ended_through.max(pods.delivery.ended_through.map(|at| time(at).0));
     if let Some(told) = told
         && fresh.is_told_by(&told, generation)
+        && was_held_until == hold.map(|hold| hold.until)
         && pods.delivery.failed_through.map(|at| time(at).0) <= ended_through
     {
         let is_same = fresh.delivery == told.delivery.cloned() && through == ended_through;
@@ -253,6 +257,14 @@ fn say(open: &[Open], pods: &PodTally, delivery: &DeliveryStatus) -> Said {
         Truth::True,
         Reason::Delivering,
         format!("mails are taken. {numbers}{}", newest.unwrap_or_default()),
+    )
+}
+
+fn held(hold: &Held) -> String {
+    format!(
+        ". Every pod holds its mails until {}, so that no more of them try in vain. Once the cause is \
+         mended, have them go on at once: {}",
+        hold.until, hold.release
     )
 }
 

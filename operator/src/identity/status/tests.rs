@@ -13,7 +13,7 @@ use zohorelay_upstream::{Class, Stage};
 use super::*;
 use crate::identity::attempt::Attempt;
 use crate::identity::decide::fixtures::{
-    Scene, now, published, refused, seconds_ago, unheard, unheard_for,
+    REVISION, Scene, now, published, refused, seconds_ago, unheard, unheard_for,
 };
 use crate::identity::decide::{Rendered, decide};
 use crate::identity::validate::fixtures::PASSWORD;
@@ -287,6 +287,13 @@ fn of_mails() -> Vec<(&'static str, MailIdentity)> {
         (
             "mails-held",
             told(&serving(), &mails(Some(Class::AccountBlocked), 60, None)),
+        ),
+        (
+            "hold",
+            told(
+                &serving().refused_in(Class::AccountBlocked, 60, REVISION),
+                &mails(Some(Class::AccountBlocked), 60, None),
+            ),
         ),
         ("mails-unknown", told(&serving(), &silent)),
     ]

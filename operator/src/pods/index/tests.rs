@@ -7,6 +7,7 @@ use crate::pods::Examples;
 use crate::pods::account::Account;
 use crate::pods::delivery::Delivery;
 use crate::pods::pod::Sidecar;
+use crate::pods::refusal::Refused;
 
 mod model;
 
@@ -47,6 +48,7 @@ fn report(identity: &str, uid: &str, revision: Option<u64>) -> Report {
         uid: Some(uid.into()),
         revision,
         state: None,
+        refused: None,
         account: Account::default(),
     }
 }
@@ -393,4 +395,43 @@ fn the_first_failure_of_a_kind_in_a_pod_is_given_once_and_an_old_one_never() {
     assert!(first(told(None, &[(denied, 1010)]), 1011).is_empty());
     let both = told(None, &[(denied, 1020), (tls, 1020)]);
     assert_eq!(first(both, 1021), [("u".to_owned(), tls)]);
+}
+
+/// An answer of a sidecar that was refused, by its own clock and by ours.
+fn refused(told_at: i64, now: i64, revision: u64) -> Box<[Report]> {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let report = Report {
+        refused: Refused::new(Class::AuthFailed, at(told_at), at(now)),
+        ..report("billing", "id", Some(revision))
+    };
+    [report].into()
+}
+
+#[test]
+fn a_refusal_is_told_when_it_is_new_and_one_of_a_clock_that_is_ahead_gets_no_newer() {
+    let mut index = listed();
+    let web = attach(&mut index, "web", "u");
+    let refusals = |index: &Index, uid| -> Vec<(i64, u64)> {
+        let refusals = index.refusals(&named("shop", "billing"), uid);
+        refusals
+            .iter()
+            .map(|it| (it.at.as_second(), it.revision))
+            .collect()
+    };
+    index.hear(web, Some([report("billing", "id", Some(7))].into()));
+    for (told_at, now, is_news, expected) in [
+        (9000, 1000, true, 1000),
+        (9000, 1020, false, 1000),
+        (9000, 5000, false, 1000),
+        (9100, 5100, true, 5100),
+        (5200, 5201, true, 5200),
+    ] {
+        let (_, told) = index.hear(web, Some(refused(told_at, now, 7))).unwrap();
+        assert_eq!(!told.is_empty(), is_news, "{told_at} at {now}");
+        assert_eq!(refusals(&index, "id"), [(expected, 7)]);
+    }
+    assert!(refusals(&index, "another object").is_empty());
+    // Held since then: it says no more of it.
+    index.hear(web, Some([report("billing", "id", Some(8))].into()));
+    assert!(refusals(&index, "id").is_empty());
 }

@@ -79,6 +79,7 @@ fn what_is_known_is_taken_and_the_rest_is_left() {
             uid: Some("u".into()),
             revision: Some(7),
             state: Some(State::Active),
+            refused: None,
             account: Account {
                 accepted: 2,
                 failed: [(Class::SenderRefused, 1), (Class::Held, 4)].into(),
@@ -94,6 +95,51 @@ fn what_is_known_is_taken_and_the_rest_is_left() {
         }
     );
     assert_eq!(report.account.failed(), 5);
+}
+
+#[test]
+fn a_refusal_is_what_opened_the_sidecars_own_breaker_and_not_what_was_held_since() {
+    let breaker = |reason: &str| json!({"reason": reason, "refusals": 1, "againInSeconds": 3717});
+    let hold = json!({"reason": "auth_failed", "againInSeconds": 3717});
+    let failures =
+        |class: &str, at: &str| json!({class: {"at": at}, "held": {"at": "2026-11-23T11:59:59Z"}});
+    let (before, ahead) = ("2026-11-23T11:40:00Z", "2026-11-23T14:00:00Z");
+    for (breaker, failures, expected) in [
+        (
+            breaker("auth_failed"),
+            failures("auth_failed", before),
+            Some((Class::AuthFailed, before)),
+        ),
+        (
+            breaker("account_blocked"),
+            failures("account_blocked", before),
+            Some((Class::AccountBlocked, before)),
+        ),
+        (
+            breaker("auth_failed"),
+            failures("auth_failed", ahead),
+            Some((Class::AuthFailed, "2026-11-23T12:00:00Z")),
+        ),
+        (
+            breaker("rate_limited"),
+            failures("rate_limited", before),
+            None,
+        ),
+        (breaker("auth_failed"), failures("tls", before), None),
+        (hold, failures("auth_failed", before), None),
+        (Value::Null, failures("auth_failed", before), None),
+    ] {
+        let body = json!({"identities": [{
+            "name": "billing", "state": "active", "breaker": breaker, "lastFailures": failures,
+        }]});
+        let refused = reports(&body)[0].refused;
+        let found = refused.map(|it| (it.class, it.at.to_string()));
+        assert_eq!(
+            found,
+            expected.map(|(class, at)| (class, at.to_owned())),
+            "{body}"
+        );
+    }
 }
 
 #[test]

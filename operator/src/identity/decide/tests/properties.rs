@@ -230,8 +230,9 @@ impl World {
                 .is_some_and(|it| AttemptKey::of(&it.document) == AttemptKey::of(&document));
             let is_refused = self.refused.contains(&used)
                 || (self.is_remembered() && !self.taken.contains(&used));
-            prop_assert!(document.suspend || !is_refused, "a refused login");
-            if self.required && !document.suspend {
+            let serves_already = document.suspend || same_login;
+            prop_assert!(serves_already || !is_refused, "a refused login");
+            if self.required && !serves_already {
                 prop_assert!(
                     self.taken.contains(&used),
                     "an untried login under Required"
@@ -260,6 +261,7 @@ impl World {
                 verified: publication.verified,
                 resource_version: revision.to_string(),
                 generation: self.generation,
+                trial: publication.trial,
             }));
         }
         let told = self.scene.identity.status.take();

@@ -1,5 +1,7 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use zohorelay_config::HoldReason;
+use zohorelay_crds::v1alpha1::HoldStatus;
 use zohorelay_upstream::Class;
 
 use super::*;
@@ -47,7 +49,7 @@ fn tally(pods: &[(&str, Account)]) -> PodTally {
 
 /// A status that is looked at again and again.
 #[derive(Default)]
-struct World(Option<MailIdentityStatus>);
+struct World(Option<MailIdentityStatus>, Option<Held>);
 
 impl World {
     /// Status and reason after a look.
@@ -59,12 +61,16 @@ impl World {
 
     /// Whether something was written.
     fn look_at(&mut self, pods: &PodTally, now: Timestamp) -> bool {
-        let assessment = assess(self.0.as_ref(), 1, pods, now);
+        let assessment = assess(self.0.as_ref(), 1, pods, self.1.as_ref(), now);
         let earlier = self.0.as_ref().map_or(&[][..], |it| &it.conditions);
         let kind = ConditionType::Delivering;
         let after = MailIdentityStatus {
             delivery: assessment.delivery,
             ended_through: assessment.ended_through.map(time),
+            hold: self.1.as_ref().map(|held| HoldStatus {
+                until: Some(time(held.until)),
+                ..HoldStatus::default()
+            }),
             conditions: vec![condition(kind, &assessment.said, 1, earlier, now)],
             ..MailIdentityStatus::default()
         };
@@ -316,4 +322,29 @@ proptest! {
             prop_assert_eq!(fails, world.condition().status == "False");
         }
     }
+}
+
+#[test]
+fn a_hold_is_told_with_its_end_and_the_command_that_ends_it_as_soon_as_it_begins_and_ends() {
+    let pods = tally(&[("web", account(&[(Class::AuthFailed, "10:00:00")], None))]);
+    let mut world = World::default();
+    world.look(&pods, "10:00:10");
+    let before = world.condition().message.clone();
+    world.1 = Some(Held {
+        until: at("11:00:00"),
+        reason: HoldReason::AuthFailed,
+        release: "kubectl annotate this".to_owned(),
+    });
+    assert!(world.look_at(&pods, at("10:00:20")));
+    let message = &world.condition().message;
+    assert!(message.starts_with(&before), "{message}");
+    assert!(
+        message.contains("holds its mails until 2026-11-23T11:00:00Z")
+            && message.ends_with(": kubectl annotate this"),
+        "{message}"
+    );
+    assert!(!world.look_at(&pods, at("10:00:30")));
+    world.1 = None;
+    assert!(world.look_at(&pods, at("10:00:40")));
+    assert_eq!(world.condition().message, before);
 }
