@@ -25,7 +25,7 @@ const ROWS: [&str; 6] = [
     "What to do?",
 ];
 
-/// What the dashboard's ConfigMap holds.
+/// The chart's one config map, switched on.
 fn config_map(values: &[&str]) -> Value {
     let objects = helm::render(&[DASHBOARD, values].concat());
     only(&objects, "ConfigMap").clone()

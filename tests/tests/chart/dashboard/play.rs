@@ -69,7 +69,7 @@ fn a_failure_before_the_first_scrape_counts() {
     ];
     says("Mails that failed", 0, input, "{}", 1.0);
     says("Identities that fail", 0, input, "{}", 1.0);
-    let labels = format!("{{{},origin=\"upstream\"}}", DENIED);
+    let labels = format!("{{{DENIED},origin=\"upstream\"}}");
     says("Failures by class and origin", 0, input, &labels, 1.0);
 }
 
@@ -109,7 +109,7 @@ fn a_pod_that_ended_counts_and_one_that_was_scraped_too_counts_once() {
     says("Mails that failed", 0, &[ENDED], "{}", 1.0);
     says("Failures by class and origin", 0, &[ENDED], &labels, 1.0);
     says("Mails that failed", 0, both, "{}", 1.0);
-    let scraped = format!("{{{},origin=\"upstream\"}}", DENIED);
+    let scraped = format!("{{{DENIED},origin=\"upstream\"}}");
     says("Failures by class and origin", 0, both, &scraped, 1.0);
 }
 
