@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets the mail programs and the browser that the interop suite runs, and writes into
+# Gets the mail programs, the browser and the clock that the interop suite runs, and writes into
 # target/interop/available which are here. Says what it will install before it does; when all is here already it only looks.
 #
 #   Debian, Ubuntu   apt packages, as root or with sudo; aiosmtpd and nodemailer into target/interop
@@ -31,6 +31,7 @@ has_phpmailer() { [ -e /usr/share/php/libphp-phpmailer/src/PHPMailer.php ] ||
 has_venv() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 # Ubuntu has it as a snap only.
 on_ubuntu() { grep -qsx 'ID=ubuntu' /etc/os-release; }
+faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' | head -n 1 || true; }
 # SASL's own plug-ins: PLAIN and LOGIN, and the database of passwords.
 has_sasl() { compgen -G '/usr/lib/*/sasl2/libplain.so*' >/dev/null &&
     compgen -G '/usr/lib/*/sasl2/libsasldb.so*' >/dev/null && has saslpasswd2; }
@@ -49,6 +50,7 @@ missing_packages() {
     has npm || echo npm
     has postfix || echo postfix
     has_sasl || printf '%s\n' sasl2-bin libsasl2-modules libsasl2-modules-db
+    [ -n "$(faketime)" ] || echo libfaketime
     has chromium || on_ubuntu || printf '%s\n' chromium fonts-dejavu-core
 }
 
@@ -164,6 +166,7 @@ why_no_postfix() { if has postfix && has_sasl; then echo "only root can start it
     part "$(check can_php)" phpmailer "$(command -v php)" "PHP or PHPMailer is not installed"
     part "$(check can_postfix)" postfix "$(command -v postfix)" "$(why_no_postfix)"
     part "$(check has chromium)" chromium "$(command -v chromium)" "chromium is not installed"
+    part "$(check test -n "$(faketime)")" libfaketime "$(faketime)" "libfaketime is not installed"
     part "$(check has_aiosmtpd)" aiosmtpd "$venv/bin/python" "aiosmtpd is not installed"
 } >"$folder/available.new"
 mv "$folder/available.new" "$folder/available"

@@ -1,5 +1,6 @@
 //! A `zohorelay-sidecar` process with its folders, documents and metrics.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -64,6 +65,11 @@ pub fn program() -> PathBuf {
 impl Sidecar {
     /// Starts one and waits until it listens.
     pub async fn start(options: Options) -> Result<Self> {
+        Self::start_in(options, &[]).await
+    }
+
+    /// The same with more variables in its environment.
+    pub async fn start_in(options: Options, variables: &[(&str, &OsStr)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         for sub in ["identities", "spool"] {
             std::fs::create_dir(folder.path().join(sub))?;
@@ -95,7 +101,8 @@ impl Sidecar {
                     .iter()
                     .flat_map(|name| ["--identity", name]),
             )
-            .args(&options.flags);
+            .args(&options.flags)
+            .envs(variables.iter().copied());
         let mut program = Program::start("the sidecar", command)?;
         let line = program.listening().await?;
         Ok(Self {
