@@ -19,14 +19,18 @@
 
 {{/* What was counted within a window, where it is more than 0: by the sidecars, or else by the operator for pods
      that ended between two scrapes. Never the sum of both: a pod may be in both. increase() does not see what a
-     process had counted before its first scrape, so a young process counts whole.
+     process had counted before its first scrape, so a young process counts whole; but not where one before it
+     was seen within the window, since then increase() knows of both.
      (dict "by" … "sidecar" … "ended" … "minutes" … "root" $) */}}
 {{- define "zohorelay.counted" -}}
 sum by ({{ .by }}) (
   (
     {{ .sidecar }}
     and ignoring (identity, class, origin, outcome)
-    (time() - zohorelay_sidecar_start_time_seconds < {{ include "zohorelay.seconds" (list .minutes .root) }})
+    (
+      time() - zohorelay_sidecar_start_time_seconds < {{ include "zohorelay.seconds" (list .minutes .root) }}
+      and changes(zohorelay_sidecar_start_time_seconds[{{ include "zohorelay.window" (list .minutes .root) }}]) == 0
+    )
   )
   or
   increase({{ .sidecar }}[{{ include "zohorelay.window" (list .minutes .root) }}])
