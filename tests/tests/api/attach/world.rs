@@ -27,9 +27,10 @@ use super::service::Service;
 /// Between two looks at what cannot be watched.
 const LOOK: Duration = Duration::from_millis(50);
 /// Flags for which the actor has values of its own.
-const OWN_FLAGS: [&str; 4] = [
+const OWN_FLAGS: [&str; 5] = [
     "--operator-namespace",
     "--admin",
+    "--page",
     "--webhook",
     "--sidecar-image",
 ];
