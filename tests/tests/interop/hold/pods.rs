@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use serde_json::Value;
 use zoho_simulator::{Account, Options as Zoho, Running, Simulator};
 use zohorelay_operator::pods::index::Ticket;
@@ -30,7 +31,7 @@ pub(crate) struct Pods {
     clock: Clock,
     zoho: Running,
     operator: Operator,
-    pods: Vec<Pod>,
+    all: Vec<Pod>,
     /// How much was played; the clock may be a little ahead.
     played: Duration,
     mails: usize,
@@ -46,7 +47,7 @@ struct Pod {
     /// Documents that are on their way, and when they are there.
     coming: Vec<(Duration, Value)>,
     /// Until when the document on disk holds, as it says.
-    hold: Option<String>,
+    hold: Option<Timestamp>,
     has_held: bool,
 }
 
@@ -58,12 +59,12 @@ impl Pods {
         let mut clock = Clock::start(faketime);
         let mut operator = Operator::new(ADDRESS, "canary-4f0c", &zoho);
         let document = operator.look(clock.now()).unwrap();
-        let mut pods = Vec::new();
+        let mut all = Vec::new();
         for number in 0..PODS {
             let environment = clock.environment();
             let environment = environment.each_ref().map(|(key, value)| (*key, &**value));
             let sidecar = start(document.clone(), &environment).await;
-            pods.push(Pod {
+            all.push(Pod {
                 sidecar,
                 ticket: operator.see(number),
                 coming: Vec::new(),
@@ -76,7 +77,7 @@ impl Pods {
             clock,
             zoho,
             operator,
-            pods,
+            all,
             played,
             mails: 0,
             held: 0,
@@ -91,12 +92,12 @@ impl Pods {
 
     /// Whether each pod had a hold on its disk.
     pub(crate) fn all_have_held(&self) -> bool {
-        self.pods.iter().all(|pod| pod.has_held)
+        self.all.iter().all(|pod| pod.has_held)
     }
 
     /// One mail in each pod, all in the same moment.
     pub(crate) async fn all_at_once(&mut self) {
-        let codes = join_all(self.pods.iter().map(Pod::send)).await;
+        let codes = join_all(self.all.iter().map(Pod::send)).await;
         assert!(codes.iter().all(|code| *code == 451), "{codes:?}");
     }
 
@@ -123,21 +124,21 @@ impl Pods {
     async fn mail(&mut self) {
         let before = self.refused();
         // 17 and 50 have no common divisor: it is the turn of each, and not of neighbours.
-        let pod = &self.pods[self.mails * 17 % PODS];
+        let pod = &self.all[self.mails * 17 % PODS];
         self.mails += 1;
         assert_eq!(pod.send().await, 451);
         let refused = self.refused() - before;
         self.held += 1 - refused;
-        let now = self.clock.now().to_string();
-        let is_held = pod.hold.as_ref().is_some_and(|until| *until > now);
+        let now = self.clock.now();
+        let is_held = pod.hold.is_some_and(|until| until > now);
         self.refused_on_hold += if is_held { refused } else { 0 };
     }
 
     async fn ask(&mut self) {
-        let questions = self.pods.iter().map(|pod| summary::read(pod.sidecar.admin));
+        let questions = self.all.iter().map(|pod| summary::read(pod.sidecar.admin));
         let answers = join_all(questions).await;
         let now = self.clock.now();
-        for (pod, answer) in self.pods.iter().zip(answers) {
+        for (pod, answer) in self.all.iter().zip(answers) {
             self.operator.hear(pod.ticket, answer.unwrap(), now);
         }
     }
@@ -146,7 +147,7 @@ impl Pods {
         let Some(document) = self.operator.look(self.clock.now()) else {
             return;
         };
-        for pod in &mut self.pods {
+        for pod in &mut self.all {
             let late = Duration::from_secs(fastrand::u64(LATE.0..=LATE.1));
             pod.coming.push((self.played + late, document.clone()));
         }
@@ -154,7 +155,7 @@ impl Pods {
 
     async fn deliver(&mut self) {
         let played = self.played;
-        join_all(self.pods.iter_mut().map(|pod| pod.take(played))).await;
+        join_all(self.all.iter_mut().map(|pod| pod.take(played))).await;
     }
 }
 
@@ -168,11 +169,11 @@ impl Pod {
 
     /// Takes what the kubelet brought.
     async fn take(&mut self, played: Duration) {
-        let (here, coming) = std::mem::take(&mut self.coming)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(at, _)| *at <= played);
-        self.coming = coming;
-        let Some((_, document)) = here.into_iter().next_back() else {
+        let Some(newest) = self.coming.iter().rposition(|(at, _)| *at <= played) else {
+            return;
+        };
+        // What was published before it comes no more.
+        let Some((_, document)) = self.coming.drain(..=newest).next_back() else {
             return;
         };
         self.sidecar.write(&document).unwrap();
@@ -186,7 +187,8 @@ impl Pod {
         tokio::time::timeout(PATIENCE, looks)
             .await
             .expect("it takes the document");
-        let hold = document["hold"]["until"].as_str().map(str::to_owned);
+        let until = document["hold"]["until"].as_str();
+        let hold = until.map(|until| until.parse().unwrap());
         self.has_held |= hold.is_some();
         self.hold = hold;
     }
