@@ -21,12 +21,12 @@ demo-keep: ## The demo's sidecar and simulator, left running until Ctrl-C
 	@tests/demo/demo.sh --keep
 
 .PHONY: demo-cluster
-demo-cluster: cluster-build images app-image ## The same in a real Kubernetes with real pods, on this machine (as root)
+demo-cluster: cluster-build images app-image monitoring-images ## The same in a real Kubernetes with real pods, on this machine (as root)
 	@tests/cluster/install
 	@tests/demo/cluster.sh
 
 .PHONY: demo-cluster-keep
-demo-cluster-keep: cluster-build images app-image ## That, left running until make cluster-down
+demo-cluster-keep: cluster-build images app-image monitoring-images ## That, left running until make cluster-down
 	@tests/cluster/install
 	@tests/demo/cluster.sh --keep
 
@@ -52,12 +52,16 @@ test-api: cluster-build ## Run the operator, the webhook and the chart at a real
 	cargo test --locked --workspace $(SUITES:%=--test %)
 
 .PHONY: test-cluster
-test-cluster: cluster-build images app-image ## Run mail end to end in real pods on a node of its own (as root)
+test-cluster: cluster-build images app-image monitoring-images ## Run mail end to end in real pods on a node of its own (as root)
 	@tests/cluster/test
 
 .PHONY: app-image
 app-image:
 	@tests/app/build
+
+.PHONY: monitoring-images
+monitoring-images: cluster-build
+	@tests/prometheus/images
 
 .PHONY: release-check
 release-check: ## Run what each change has no time for: the oldest Kubernetes, helm 3, the upgrade, 100 pods, images twice
@@ -68,7 +72,7 @@ needs-go:
 	@tests/cluster/needs-go
 
 .PHONY: cluster-build
-cluster-build: needs-go ## Build etcd, Kubernetes, DNS, helm and two judges from Go modules into target/cluster (12 minutes, once)
+cluster-build: needs-go ## Build etcd, Kubernetes, DNS, helm, Prometheus and two judges from Go modules into target/cluster (13 minutes, once)
 	cargo run --locked -p zohorelay-cluster -- build
 
 .PHONY: cluster-up

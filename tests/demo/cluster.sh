@@ -45,6 +45,11 @@ say "1. A node with real pods"
 start=$(now)
 images=()
 for name in operator sidecar simulator app; do images+=(--image "target/images/$name.tar"); done
+watched=
+if [[ -e target/images/alertmanager.tar ]]; then
+    watched=1
+    for name in prometheus alertmanager on-call; do images+=(--image "target/images/$name.tar"); done
+fi
 eval "$("$cluster" up --role node "${images[@]}" --host smtppro.zoho.com=10.96.0.25)"
 show "kubectl get nodes"
 echo "(ready after $(since "$start"))"
@@ -55,6 +60,13 @@ show "kubectl -n zoho rollout status deployment/zoho --timeout=60s"
 
 say "3. zohorelay"
 show "helm install zohorelay charts/zohorelay --namespace zohorelay-system --create-namespace --wait | head -4"
+
+if [[ $watched ]]; then
+    say "   A Prometheus and an Alertmanager, with the scrape configuration and the alert rules of examples/prometheus"
+    show "kubectl create namespace monitoring"
+    show "kubectl -n monitoring create configmap config --from-file=examples/prometheus"
+    show "kubectl -n monitoring apply -f examples/prometheus/rights.yaml -f tests/prometheus/monitoring.yaml | wc -l"
+fi
 
 say "4. Two mailboxes, in a namespace where Pod Security restricted is enforced"
 show "kubectl apply -f $here/namespace.yaml"
@@ -88,6 +100,7 @@ say "7. A mail with a From that the mailbox does not own"
 show "kubectl -n shop apply -f $here/contact-form.yaml"
 show "kubectl -n shop wait --for=condition=Failed --timeout=60s job/contact-form"
 show "kubectl -n shop logs job/contact-form -c app | tail -1"
+denied=$(now)
 
 say "8. A wrong password never reaches the pods"
 show "kubectl -n shop create secret generic billing-zoho --from-literal=password=wrong --dry-run=client -o yaml | kubectl -n shop apply --server-side --force-conflicts -f -"
@@ -102,6 +115,15 @@ echo "(mail of the Deployment goes on: the last good password serves)"
 say "9. Zoho's ledger"
 show "$(zoho logins)"
 echo
+
+say "10. What whoever is on call has been told of the mail that was denied in 7"
+if [[ $watched ]]; then
+    until_true 90 "kubectl -n monitoring logs deployment/on-call | grep -q ZohoRelayDenied"
+    show "kubectl -n monitoring logs deployment/on-call | fold -sw 116"
+    echo "(the application was told $(since "$denied") ago)"
+else
+    echo "left out: there is no Alertmanager here (tests/prometheus/install)"
+fi
 trap - ERR
 if [[ ${1:-} == --keep ]]; then
     say "It goes on running"

@@ -6,6 +6,7 @@ pub mod absence;
 pub mod cluster;
 mod dns;
 mod images;
+pub mod monitoring;
 mod proxy;
 pub mod shop;
 pub mod told;

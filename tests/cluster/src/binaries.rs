@@ -37,11 +37,13 @@ pub enum Program {
     Kstatus,
     /// Judges objects by a health script as Argo CD does.
     ArgocdHealth,
+    /// Scrapes pods, and evaluates rules.
+    Prometheus,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -53,6 +55,7 @@ impl Program {
         Self::Helm,
         Self::Kstatus,
         Self::ArgocdHealth,
+        Self::Prometheus,
     ];
 
     /// Name of its file.
@@ -69,6 +72,7 @@ impl Program {
             Self::Helm => "helm",
             Self::Kstatus => "kstatus",
             Self::ArgocdHealth => "argocd-health",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -80,6 +84,7 @@ impl Program {
             Self::Coredns => COREDNS,
             Self::Helm => HELM,
             Self::Kstatus | Self::ArgocdHealth => JUDGE,
+            Self::Prometheus => PROMETHEUS,
         }
     }
 }
@@ -93,6 +98,8 @@ struct Module {
     purpose: &'static str,
     /// The requirement in go.mod whose version is that of the programs.
     versioned_by: Option<&'static str>,
+    /// Build tags, with commas between them.
+    tags: &'static str,
     /// What the linker writes into the programs, as it does for their releases.
     stamps: &'static [Stamp],
     /// Programs and their packages.
@@ -127,6 +134,7 @@ const KUBE: Module = Module {
     name: "kube",
     purpose: "",
     versioned_by: Some("k8s.io/kubernetes"),
+    tags: "",
     // Else Kubernetes calls itself v0.0.0, and clients stumble over that.
     stamps: &[
         stamp(
@@ -178,6 +186,7 @@ const COREDNS: Module = Module {
     name: "coredns",
     purpose: "",
     versioned_by: Some("github.com/coredns/coredns"),
+    tags: "",
     stamps: &[],
     packages: &[(Program::Coredns, ".")],
     takes: "about a minute on two cores",
@@ -187,6 +196,7 @@ const ETCD: Module = Module {
     name: "etcd",
     purpose: "",
     versioned_by: Some("go.etcd.io/etcd/server/v3"),
+    tags: "",
     stamps: &[],
     packages: &[(Program::Etcd, "go.etcd.io/etcd/server/v3")],
     takes: "about 20 seconds on two cores",
@@ -196,6 +206,7 @@ const HELM: Module = Module {
     name: "helm",
     purpose: "",
     versioned_by: Some("helm.sh/helm/v4"),
+    tags: "",
     stamps: &[],
     packages: &[(Program::Helm, "helm.sh/helm/v4/cmd/helm")],
     takes: "about 2 minutes on two cores",
@@ -224,12 +235,27 @@ const JUDGE: Module = Module {
     name: "judge",
     purpose: "",
     versioned_by: None,
+    tags: "",
     stamps: &[],
     packages: &[
         (Program::Kstatus, "./kstatus"),
         (Program::ArgocdHealth, "./argocd-health"),
     ],
     takes: "about 20 seconds on two cores",
+};
+
+const PROMETHEUS: Module = Module {
+    name: "prometheus",
+    purpose: "",
+    versioned_by: Some("github.com/prometheus/prometheus"),
+    // The other service discoveries are SDKs of clouds that a test node never asks.
+    tags: "remove_all_sd,enable_kubernetes_sd",
+    stamps: &[],
+    packages: &[(
+        Program::Prometheus,
+        "github.com/prometheus/prometheus/cmd/prometheus",
+    )],
+    takes: "about 2 minutes on two cores",
 };
 
 /// Where programs come from.
@@ -310,7 +336,11 @@ impl Binaries {
             | Program::Kubelet
             | Program::KubeProxy => self.kubernetes.as_deref(),
             Program::Helm => self.helm.as_deref(),
-            Program::Etcd | Program::Coredns | Program::Kstatus | Program::ArgocdHealth => None,
+            Program::Etcd
+            | Program::Coredns
+            | Program::Kstatus
+            | Program::ArgocdHealth
+            | Program::Prometheus => None,
         }
     }
 }

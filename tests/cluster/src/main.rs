@@ -27,12 +27,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Build the programs that are missing.
-    Build,
+    Build {
+        /// The names of those that are wanted, such as `prometheus`. Default: all.
+        #[arg(value_parser = program)]
+        programs: Vec<Program>,
+    },
     /// Start one in the background and print how to reach it.
     Up(Shape),
     /// Stop it.
     Down,
-    /// Write an image with one static program.
+    /// Write an image with one program.
     Image {
         /// Its name, without registry and version.
         #[arg(long)]
@@ -40,6 +44,9 @@ enum Task {
         /// The program, which becomes `/NAME` of the last part of the name.
         #[arg(long)]
         program: PathBuf,
+        /// A file that it needs: its path in the image, and where it is. May be repeated.
+        #[arg(long = "file", value_name = "PATH=FILE", value_parser = file)]
+        files: Vec<(String, PathBuf)>,
         /// The archive.
         #[arg(long)]
         into: PathBuf,
@@ -152,14 +159,15 @@ impl Role {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Task::Build => build(),
+        Task::Build { programs } => build(&programs),
         Task::Up(shape) => up(&shape),
         Task::Down => down(),
         Task::Image {
             name,
             program,
+            files,
             into,
-        } => image(&name, &program, &into),
+        } => image(&name, &program, &files, &into),
         Task::Serve(shape) => serve(&shape),
     };
     match done {
@@ -171,9 +179,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn build() -> Result<()> {
+fn program(name: &str) -> Result<Program, String> {
+    let found = Program::ALL
+        .into_iter()
+        .find(|program| program.name() == name);
+    found.ok_or_else(|| format!("there is no program {name}"))
+}
+
+fn build(wanted: &[Program]) -> Result<()> {
     let binaries = Binaries::from_env();
-    for program in Program::ALL {
+    let all = if wanted.is_empty() {
+        &Program::ALL[..]
+    } else {
+        wanted
+    };
+    for &program in all {
         println!("{}", binaries.find(program)?.display());
     }
     Ok(())
@@ -298,11 +318,19 @@ fn serve(shape: &Shape) -> Result<()> {
     })
 }
 
-fn image(name: &str, program: &Path, into: &Path) -> Result<()> {
+fn file(text: &str) -> Result<(String, PathBuf), String> {
+    let (path, file) = text.split_once('=').ok_or("write PATH=FILE")?;
+    Ok((path.to_owned(), file.into()))
+}
+
+fn image(name: &str, program: &Path, files: &[(String, PathBuf)], into: &Path) -> Result<()> {
     let path = format!("/{}", name.rsplit('/').next().unwrap_or(name));
-    Image::new(name, env!("CARGO_PKG_VERSION"), Arch::host())
-        .program(program, &path)?
-        .write(into)?;
+    let mut image = Image::new(name, env!("CARGO_PKG_VERSION"), Arch::host());
+    // May be run, as libraries must; what comes last is what the image runs.
+    for (path, file) in files {
+        image = image.program(file, path)?;
+    }
+    image.program(program, &path)?.write(into)?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Our images come into the cluster: those of `make images`, and that of the app.
+//! Our images come into the cluster: those of `make images`, the apps, Prometheus and Alertmanager.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,27 @@ use anyhow::{Result, ensure};
 
 use super::cluster::Cluster;
 
-/// Loads all of them.
+/// Of `tests/prometheus/images`, and who listens to them.
+const MONITORING: [&str; 3] = ["prometheus", "alertmanager", "on-call"];
+
+/// Loads what every test needs.
 pub(super) async fn load(cluster: &Cluster) -> Result<()> {
-    for name in ["operator", "sidecar", "simulator", "app"] {
-        let archive = folder().join(name).with_extension("tar");
+    load_all(cluster, &["operator", "sidecar", "simulator", "app"]).await
+}
+
+/// Loads what watches and tells.
+pub(super) async fn load_monitoring(cluster: &Cluster) -> Result<()> {
+    load_all(cluster, &MONITORING).await
+}
+
+/// Whether that can be had here.
+pub(super) fn has_monitoring() -> bool {
+    MONITORING.iter().all(|name| archive(name).is_file())
+}
+
+async fn load_all(cluster: &Cluster, names: &[&str]) -> Result<()> {
+    for name in names {
+        let archive = archive(name);
         ensure!(
             archive.is_file(),
             "{} is not there: run `make images app-image`",
@@ -18,6 +35,10 @@ pub(super) async fn load(cluster: &Cluster) -> Result<()> {
         cluster.load(&archive).await?;
     }
     Ok(())
+}
+
+fn archive(name: &str) -> PathBuf {
+    folder().join(name).with_extension("tar")
 }
 
 fn folder() -> PathBuf {

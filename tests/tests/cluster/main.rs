@@ -1,6 +1,7 @@
 //! Mail end to end: real pods on a real node, with the chart installed by helm, and a simulated Zoho behind
 //! Zoho's own host names. One judge says of every test that no mail was lost or doubled.
 //!
+//! - [`alerts`]: faults reach whoever is on call, through a real Prometheus and a real Alertmanager
 //! - [`crowd`]: a cold start of the whole node (in `make release-check`)
 //! - [`debug`]: what people look with when something is wrong, and that no password is to be seen
 //! - [`faults`]: what fails around the sidecar: itself, the node, the operator, the API server
@@ -19,6 +20,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod alerts;
 mod crowd;
 mod debug;
 mod docs;

@@ -133,8 +133,8 @@ impl<'a> Job<'a> {
             .and_then(|requirement| version_of(requirement, &text));
         job.linking.extend(stamps(module.stamps, &text));
         let go = job.go_version()?;
-        job.key = key::key(source, &[&go, &job.linking, &FLAGS.concat()])
-            .map_err(job.file_error(source))?;
+        let flags = FLAGS.concat() + module.tags;
+        job.key = key::key(source, &[&go, &job.linking, &flags]).map_err(job.file_error(source))?;
         Ok(job)
     }
 
@@ -178,6 +178,7 @@ impl<'a> Job<'a> {
         let path = into.join(name);
         let mut command = self.go(&["build"]);
         command.args(FLAGS).arg("-ldflags").arg(&self.linking);
+        command.args(["-tags", self.module.tags]);
         command.arg("-o").arg(&path).arg(package);
         let began = Instant::now();
         let output = spawned(with_progress(command, &title, began), name)?;
