@@ -270,7 +270,8 @@ fn times(rule: &Value) -> Vec<u64> {
         .filter_map(|rest| rest.split_once(']'));
     let mut found: Vec<u64> = ranges.map(|(range, _)| milliseconds(range)).collect();
     let ages = expression.split("start_time_seconds < ").skip(1);
-    let ages = ages.map(|rest| rest.split(')').next().unwrap().parse::<f64>().unwrap());
+    let ages = ages.map(|rest| rest.split_whitespace().next().unwrap().parse::<f64>());
+    let ages = ages.map(Result::unwrap);
     found.extend(ages.map(|age| milliseconds(&format!("{}ms", (age * 1000.0).round()))));
     found.extend(rule["for"].as_str().map(milliseconds));
     found
@@ -307,6 +308,6 @@ fn one_value_divides_every_window_and_every_wait() {
             );
             count += found.len();
         }
-        assert_eq!(count, 3 * 5 + 8, "a window was not seen");
+        assert_eq!(count, 4 * 5 + 8, "a window was not seen");
     }
 }
