@@ -142,7 +142,7 @@ impl Ground {
 
     /// Waits until a pod that asks for a sidecar is admitted: the way to a pod that is ready opens a little
     /// later, and only controllers try again.
-    pub(crate) async fn until_webhook(&self) -> Result<()> {
+    pub async fn until_webhook(&self) -> Result<()> {
         let pods = objects::api::<Pod>(&self.client().await?, zoho::NAMESPACE);
         let probe = Workload::pod("probe", "nobody");
         let probe = serde_json::from_value(probe.object().clone())?;

@@ -1,5 +1,8 @@
 //! A real Prometheus and a real Alertmanager in the cluster, with the configuration that people are given in
-//! `examples/prometheus`, and whoever is on call behind them.
+//! `examples/prometheus`, and whoever is on call behind them; and a Prometheus alone that is quicker.
+
+pub mod operated;
+pub mod quick;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -59,12 +62,17 @@ impl Monitoring {
     /// None where Prometheus or Alertmanager cannot be had: the test is left out, and says so.
     pub async fn shipped(ground: &'static Ground, client: &Client) -> Result<Option<Self>> {
         static READY: OnceCell<()> = OnceCell::const_new();
-        let files = [
+        let files = vec![
             ("scrape.yaml", example("scrape.yaml")?),
             ("rules.yaml", example("rules.yaml")?),
             ("alertmanager.yaml", example("alertmanager.yaml")?),
         ];
-        Self::start(ground, client, "monitoring", &READY, files).await
+        let programs = Programs {
+            names: &["prometheus", "alertmanager", "on-call"],
+            files,
+            rules: None,
+        };
+        Self::start(ground, client, "monitoring", &READY, programs).await
     }
 
     async fn start(
@@ -72,7 +80,7 @@ impl Monitoring {
         client: &Client,
         namespace: &'static str,
         ready: &OnceCell<()>,
-        files: [(&str, String); 3],
+        programs: Programs,
     ) -> Result<Option<Self>> {
         if !images::has_monitoring() {
             ensure!(
@@ -83,7 +91,7 @@ impl Monitoring {
             return Ok(None);
         }
         ready
-            .get_or_try_init(|| deploy(ground, client, namespace, files))
+            .get_or_try_init(|| deploy(ground, client, namespace, programs))
             .await?;
         Ok(Some(Self {
             ground,
@@ -95,9 +103,21 @@ impl Monitoring {
     /// What Prometheus answers to a query: a sample each, with `metric` and `value`.
     pub async fn query(&self, query: &str) -> Result<Vec<Value>> {
         let path = format!("/api/v1/query?query={}", encoded(query));
-        let mut answer = self.prometheus.get_json(&path).await?;
-        let samples = answer["data"]["result"].take();
-        serde_json::from_value(samples).with_context(|| format!("{query}: {answer}"))
+        self.ask(&path).await.with_context(|| query.to_owned())
+    }
+
+    /// What it answers for each 15 s from then to now: a series each, with `metric` and `values`.
+    pub async fn query_range(&self, query: &str, since: Timestamp) -> Result<Vec<Value>> {
+        let (since, now) = (since.as_second(), Timestamp::now().as_second());
+        let range = format!("start={since}&end={now}&step=15");
+        let path = format!("/api/v1/query_range?query={}&{range}", encoded(query));
+        self.ask(&path).await.with_context(|| query.to_owned())
+    }
+
+    async fn ask(&self, path: &str) -> Result<Vec<Value>> {
+        let mut answer = self.prometheus.get_json(path).await?;
+        let result = answer["data"]["result"].take();
+        serde_json::from_value(result).with_context(|| answer.to_string())
     }
 
     /// Everything that whoever is on call was told.
@@ -132,15 +152,24 @@ impl Monitoring {
     }
 }
 
+/// Some of those in `tests/prometheus/monitoring.yaml`, and their configuration.
+struct Programs {
+    names: &'static [&'static str],
+    files: Vec<(&'static str, String)>,
+    /// A `ConfigMap` of further rules, and where Prometheus finds it.
+    rules: Option<(String, String)>,
+}
+
 async fn deploy(
     ground: &Ground,
     client: &Client,
     namespace: &str,
-    files: [(&str, String); 3],
+    programs: Programs,
 ) -> Result<()> {
     images::load_monitoring(&ground.cluster).await?;
-    objects::namespace_named(client, namespace, &restricted()).await?;
-    let data: serde_json::Map<String, Value> = files
+    apply_namespace(client, namespace).await?;
+    let data: serde_json::Map<String, Value> = programs
+        .files
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text.into()))
         .collect();
@@ -156,14 +185,52 @@ async fn deploy(
         .replace("namespace: monitoring", &format!("namespace: {namespace}"));
     objects::apply(client, namespace, &rights).await?;
     let pods = std::fs::read_to_string(project("tests/prometheus/monitoring.yaml"))?;
-    objects::apply(client, namespace, &pods).await?;
-    for name in ["prometheus", "alertmanager", "on-call"] {
+    for mut object in serde_saphyr::from_multiple::<Value>(&pods)? {
+        if let (true, Some(rules)) = (is_prometheus(&object), &programs.rules) {
+            mount(&mut object, rules)?;
+        }
+        let name = object["metadata"]["name"].as_str().context("a name")?;
+        if programs.names.contains(&name) {
+            objects::apply_object(client, namespace, &object).await?;
+        }
+    }
+    for name in programs.names {
         let deployments = api::<Deployment>(client, namespace);
         objects::until(&deployments, name, "it is available", |found| {
             let status = found.and_then(|found| found.status.as_ref());
             status.and_then(|status| status.available_replicas) == Some(1)
         })
         .await?;
+    }
+    Ok(())
+}
+
+async fn apply_namespace(client: &Client, name: &str) -> Result<()> {
+    let namespace = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": restricted()},
+    });
+    let applied = objects::apply_object(client, "", &namespace);
+    applied.await.map(drop)
+}
+
+fn is_prometheus(object: &Value) -> bool {
+    object["kind"] == "Deployment" && object["metadata"]["name"] == "prometheus"
+}
+
+/// Gives the container of a Deployment the files of a `ConfigMap` at a path.
+fn mount(deployment: &mut Value, (map, path): &(String, String)) -> Result<()> {
+    for (list, item) in [
+        ("/volumes", json!({"name": map, "configMap": {"name": map}})),
+        (
+            "/containers/0/volumeMounts",
+            json!({"name": map, "mountPath": path}),
+        ),
+    ] {
+        let list = deployment.pointer_mut(&format!("/spec/template/spec{list}"));
+        let list = list.and_then(Value::as_array_mut).context("a list")?;
+        list.push(item);
     }
     Ok(())
 }

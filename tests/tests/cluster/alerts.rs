@@ -1,6 +1,10 @@
 //! Faults reach whoever is on call: a real Prometheus with the scrape configuration and the rules that people
 //! are given, a real Alertmanager, and what a person reads in the end.
 
+mod dashboard;
+
+mod fired;
+
 use std::time::Duration;
 
 use zohorelay_tests::ground::monitoring::{Monitoring, Notice};

@@ -5,7 +5,7 @@
 //! on have no qdisc that delays (netem); delays are the simulator's.
 
 mod egress;
-mod filter;
+pub(crate) mod filter;
 mod half_open;
 mod names;
 mod scene;

@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 use zohorelay_cluster::Node;
 
 /// Ports of the simulator's pod: where packets to 465 and 587 of Zoho's hosts end.
-pub(super) const SMTPS: u16 = 8465;
+pub(crate) const SMTPS: u16 = 8465;
 /// See [`SMTPS`].
-pub(super) const SUBMISSION: u16 = 8587;
+pub(crate) const SUBMISSION: u16 = 8587;
 
 /// The filters of one pod. They go when this is dropped.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     node: &'static Node,
     table: String,
     pod: String,
@@ -21,7 +21,7 @@ pub(super) struct Filter {
 
 impl Filter {
     /// None yet. `name` is that of the test.
-    pub(super) async fn new(node: &'static Node, name: &str, pod: &str) -> Result<Self> {
+    pub(crate) async fn new(node: &'static Node, name: &str, pod: &str) -> Result<Self> {
         let table = format!("test_{}", name.replace('-', "_"));
         let known = "set known { type inet_service; flags dynamic; }";
         let chain = "chain forward { type filter hook forward priority 0; }";
@@ -33,7 +33,7 @@ impl Filter {
 
     /// From now on these rules hold for packets from the pod to other pods, and no others. In each, `@known`
     /// are the ports of the pod that [`Filter::learn`] learned.
-    pub(super) async fn rules(&self, rules: &[&str]) -> Result<()> {
+    pub(crate) async fn rules(&self, rules: &[&str]) -> Result<()> {
         let (table, pod) = (&self.table, &self.pod);
         let mut script = format!("flush chain ip {table} forward\n");
         for rule in rules {
@@ -63,7 +63,7 @@ impl Filter {
     }
 
     /// Nothing is filtered any more.
-    pub(super) async fn repair(&self) -> Result<()> {
+    pub(crate) async fn repair(&self) -> Result<()> {
         self.rules(&[]).await
     }
 
