@@ -64,7 +64,7 @@ monitoring-images: cluster-build
 	@tests/prometheus/images
 
 .PHONY: release-check
-release-check: ## Run what each change has no time for: the oldest Kubernetes, helm 3, the upgrade, 100 pods, images twice
+release-check: ## Run what each change has no time for: the oldest Kubernetes, helm 3, the upgrade, 100 pods, the Prometheus operator, images twice
 	@.ci/release-check
 
 .PHONY: needs-go

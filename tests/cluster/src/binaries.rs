@@ -39,11 +39,13 @@ pub enum Program {
     ArgocdHealth,
     /// Scrapes pods, and evaluates rules.
     Prometheus,
+    /// Makes Prometheus' configuration of the kinds `PodMonitor` and `PrometheusRule`.
+    PrometheusOperator,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -56,7 +58,13 @@ impl Program {
         Self::Kstatus,
         Self::ArgocdHealth,
         Self::Prometheus,
+        Self::PrometheusOperator,
     ];
+
+    /// Whether it is built for all tests, and not only when it is asked for by its name.
+    pub fn is_usual(self) -> bool {
+        self != Self::PrometheusOperator
+    }
 
     /// Name of its file.
     pub fn name(self) -> &'static str {
@@ -73,6 +81,7 @@ impl Program {
             Self::Kstatus => "kstatus",
             Self::ArgocdHealth => "argocd-health",
             Self::Prometheus => "prometheus",
+            Self::PrometheusOperator => "prometheus-operator",
         }
     }
 
@@ -85,6 +94,7 @@ impl Program {
             Self::Helm => HELM,
             Self::Kstatus | Self::ArgocdHealth => JUDGE,
             Self::Prometheus => PROMETHEUS,
+            Self::PrometheusOperator => PROMETHEUS_OPERATOR,
         }
     }
 }
@@ -258,6 +268,20 @@ const PROMETHEUS: Module = Module {
     takes: "about 2 minutes on two cores",
 };
 
+/// Apart from Prometheus: it does not build with the modules of a newer one.
+const PROMETHEUS_OPERATOR: Module = Module {
+    name: "prometheus-operator",
+    purpose: "",
+    versioned_by: Some("github.com/prometheus-operator/prometheus-operator"),
+    tags: "",
+    stamps: &[],
+    packages: &[(
+        Program::PrometheusOperator,
+        "github.com/prometheus-operator/prometheus-operator/cmd/operator",
+    )],
+    takes: "about 2 minutes on two cores",
+};
+
 /// Where programs come from.
 #[derive(Clone, Debug)]
 pub struct Binaries {
@@ -340,7 +364,8 @@ impl Binaries {
             | Program::Coredns
             | Program::Kstatus
             | Program::ArgocdHealth
-            | Program::Prometheus => None,
+            | Program::Prometheus
+            | Program::PrometheusOperator => None,
         }
     }
 }

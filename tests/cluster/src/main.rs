@@ -28,7 +28,7 @@ struct Cli {
 enum Task {
     /// Build the programs that are missing.
     Build {
-        /// The names of those that are wanted, such as `prometheus`. Default: all.
+        /// The names of those that are wanted, such as `prometheus`. Default: all that usual tests need.
         #[arg(value_parser = program)]
         programs: Vec<Program>,
     },
@@ -188,12 +188,16 @@ fn program(name: &str) -> Result<Program, String> {
 
 fn build(wanted: &[Program]) -> Result<()> {
     let binaries = Binaries::from_env();
-    let all = if wanted.is_empty() {
-        &Program::ALL[..]
-    } else {
-        wanted
+    let usual = || {
+        Program::ALL
+            .into_iter()
+            .filter(|program| program.is_usual())
     };
-    for &program in all {
+    let wanted = match wanted {
+        [] => usual().collect(),
+        named => named.to_vec(),
+    };
+    for program in wanted {
         println!("{}", binaries.find(program)?.display());
     }
     Ok(())

@@ -5,6 +5,8 @@ mod dashboard;
 
 mod fired;
 
+mod operator;
+
 use std::time::Duration;
 
 use zohorelay_tests::ground::monitoring::{Monitoring, Notice};

@@ -122,18 +122,23 @@ impl Monitoring {
         Self::start(ground, client, namespace, &OnceCell::new(), programs).await
     }
 
-    /// Waits until it scrapes exactly these targets, each with success.
-    pub async fn until_up(&self, wanted: &BTreeSet<Target>) -> Result<()> {
+    /// Waits until it scrapes exactly the wanted targets, each with success, and gives them. They are asked for
+    /// at each look, since pods of the release before may be about to go.
+    pub async fn until_up(
+        &self,
+        wanted: impl AsyncFn() -> Result<BTreeSet<Target>>,
+    ) -> Result<BTreeSet<Target>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let wanted = wanted().await?;
             let path = "/api/v1/targets?state=active";
             let mut answer = self.prometheus.get_json(path).await?;
             let active: Vec<Value> =
                 serde_json::from_value(answer["data"]["activeTargets"].take())?;
             let all = active.iter().map(target).collect::<Option<BTreeSet<_>>>();
             let is_up = active.iter().all(|one| one["health"] == "up");
-            if is_up && active.len() == wanted.len() && all.as_ref() == Some(wanted) {
-                return Ok(());
+            if is_up && active.len() == wanted.len() && all.as_ref() == Some(&wanted) {
+                return Ok(wanted);
             }
             if Instant::now() > deadline {
                 let log = self.log().await?;
